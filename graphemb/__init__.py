@@ -1,0 +1,134 @@
+"""Graph-native embeddings: read a graph by Cypher, learn a vector per entity, evaluate, search.
+
+    import graphemb as ge
+
+    graph = ge.load_graph("ladybug:shop.lbug", spec)
+    split = ge.split_edges(graph, BUYS, by="time", test=0.1)
+    emb = ge.Node2Vec(dim=128, seed=7).fit(split.train)
+    print(ge.evaluate_links(emb, split, at=(10, 50)))
+
+Every name here is loaded when it is first used, so that `import graphemb` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graphemb.derive import derive as derive
+    from graphemb.derive import derive_update as derive_update
+    from graphemb.derive import explain as explain
+    from graphemb.derive import learn_weights as learn_weights
+    from graphemb.embeddings import Embeddings as Embeddings
+    from graphemb.embeddings import Vectors as Vectors
+    from graphemb.errors import GraphEmbError as GraphEmbError
+    from graphemb.evaluate import evaluate_links as evaluate_links
+    from graphemb.graph import HeteroGraph as HeteroGraph
+    from graphemb.graph import Policies as Policies
+    from graphemb.index import Index as Index
+    from graphemb.source import GraphSpec as GraphSpec
+    from graphemb.source import load_graph as load_graph
+    from graphemb.source import write_graph as write_graph
+    from graphemb.split import HeldOut as HeldOut
+    from graphemb.split import Split as Split
+    from graphemb.split import audit_leaks as audit_leaks
+    from graphemb.split import split_edges as split_edges
+    from graphemb.store import EmbeddingStore as EmbeddingStore
+    from graphemb.tasks import classify_nodes as classify_nodes
+    from graphemb.trainers.base import EpochEvent as EpochEvent
+    from graphemb.trainers.base import Trainer as Trainer
+    from graphemb.trainers.nodevectors import NodeVectors as NodeVectors
+    from graphemb.trainers.spectral import SVD as SVD
+    from graphemb.trainers.spectral import FastRP as FastRP
+    from graphemb.trainers.spectral import RandomVectors as RandomVectors
+    from graphemb.trainers.walk import DeepWalk as DeepWalk
+    from graphemb.trainers.walk import Metapath2Vec as Metapath2Vec
+    from graphemb.trainers.walk import Node2Vec as Node2Vec
+    from graphemb.trainers.walk import SequenceSkipGram as SequenceSkipGram
+    from graphemb.types import EdgeType as EdgeType
+    from graphemb.types import Metapath as Metapath
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DeepWalk",
+    "EdgeType",
+    "EmbeddingStore",
+    "Embeddings",
+    "EpochEvent",
+    "FastRP",
+    "GraphEmbError",
+    "GraphSpec",
+    "HeldOut",
+    "HeteroGraph",
+    "Index",
+    "Metapath",
+    "Metapath2Vec",
+    "Node2Vec",
+    "NodeVectors",
+    "Policies",
+    "RandomVectors",
+    "SVD",
+    "SequenceSkipGram",
+    "Split",
+    "Trainer",
+    "Vectors",
+    "audit_leaks",
+    "classify_nodes",
+    "derive",
+    "derive_update",
+    "evaluate_links",
+    "explain",
+    "learn_weights",
+    "load_graph",
+    "split_edges",
+    "write_graph",
+]
+
+_HOMES = {
+    "graphemb.derive": ("derive", "derive_update", "explain", "learn_weights"),
+    "graphemb.embeddings": ("Embeddings", "Vectors"),
+    "graphemb.errors": ("GraphEmbError",),
+    "graphemb.evaluate": ("evaluate_links",),
+    "graphemb.graph": ("HeteroGraph", "Policies"),
+    "graphemb.index": ("Index",),
+    "graphemb.source": ("GraphSpec", "load_graph", "write_graph"),
+    "graphemb.split": ("HeldOut", "Split", "audit_leaks", "split_edges"),
+    "graphemb.store": ("EmbeddingStore",),
+    "graphemb.tasks": ("classify_nodes",),
+    "graphemb.trainers.base": ("EpochEvent", "Trainer"),
+    "graphemb.trainers.nodevectors": ("NodeVectors",),
+    "graphemb.trainers.spectral": ("FastRP", "RandomVectors", "SVD"),
+    "graphemb.trainers.walk": ("DeepWalk", "Metapath2Vec", "Node2Vec", "SequenceSkipGram"),
+    "graphemb.types": ("EdgeType", "Metapath"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+class _Face(ModuleType):
+    """Keeps `graphemb.derive` the function, also after `import graphemb.derive`.
+
+    Importing a submodule sets it on its package; a name of the face must not be lost to that.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

@@ -1,0 +1,1 @@
+"""Loaders of graphemb: one thin file per system, found through entry points."""
