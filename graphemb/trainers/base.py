@@ -1,0 +1,150 @@
+"""What every trainer is: the protocol, progress events, and the registry behind TOML and CLI.
+
+A trainer is a frozen dataclass of hyper-parameters; `fit` turns a graph into embeddings and
+leaves nothing behind in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+
+from graphemb.embeddings import Embeddings, Vectors
+from graphemb.errors import ConfigError, UnknownName
+from graphemb.graph import HeteroGraph
+from graphemb.ids import Ids
+from graphemb.types import BoolArray, EdgeType, FloatArray
+
+GROUP = "graphemb.trainers"
+"""Entry-point group of trainers, ours and a third party's."""
+
+EdgeTypeWeights: TypeAlias = Mapping[EdgeType, float] | tuple[EdgeType, ...] | None
+"""Edge types to use, with a weight each; a tuple means weight 1, None all edge types."""
+
+
+@dataclass(frozen=True)
+class EpochEvent:
+    """Where training stands.
+
+    Attributes:
+        epoch: epochs done; a fraction while one is under way.
+        epochs: epochs in all.
+        tokens_per_second: context pairs' centers trained a second, when that is counted.
+        loss: mean loss since the last event, when there is one.
+    """
+
+    epoch: float
+    epochs: int
+    tokens_per_second: float | None = None
+    loss: float | None = None
+
+
+OnEpoch: TypeAlias = Callable[[EpochEvent], None]
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Hyper-parameters that can turn a graph into embeddings."""
+
+    def fit(self, graph: HeteroGraph, *, on_epoch: OnEpoch | None = None) -> Embeddings:
+        """Learn one vector per node; float32, ids in graph order."""
+        ...
+
+
+def trainers() -> dict[str, type[Trainer]]:
+    """Every registered trainer class by name."""
+    found = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        found[point.name] = cast("type[Trainer]", point.load())
+    return found
+
+
+def trainer_class(name: str, *, source: object = None) -> type[Trainer]:
+    """The registered trainer called `name`; only that one is imported.
+
+    Raises:
+        UnknownName: nothing of that name is registered; lists the known, nearest first.
+    """
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        raise UnknownName("trainer", name, sorted(points), source=source)
+    return cast("type[Trainer]", points[name].load())
+
+
+def make_trainer(name: str, config: Mapping[str, object], *, source: object = None) -> Trainer:
+    """A trainer from its name and its fields as TOML gives them (edge types as text).
+
+    Raises:
+        UnknownName: an unknown trainer or field.
+        ConfigError: a field of the wrong type or out of its range.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    kind = trainer_class(name, source=source)
+    known = [field.name for field in fields(kind)] if is_dataclass(kind) else []
+    for key in config:
+        if key not in known:
+            raise UnknownName(f"field of {name}", key, known, source=source)
+    try:
+        return TypeAdapter(kind).validate_python(dict(config))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(
+            f"{name}: {first['msg']}",
+            source=source,
+            field=".".join(str(part) for part in first["loc"]) or None,
+            value=first["input"],
+        ) from error
+
+
+def describe(trainer: Trainer) -> dict[str, Any]:
+    """The trainer's name and fields, JSON-able: what a manifest records."""
+    config = {}
+    if is_dataclass(trainer):
+        config = {field.name: _jsonable(getattr(trainer, field.name)) for field in fields(trainer)}
+    return {"trainer": type(trainer).__name__, **config}
+
+
+def _jsonable(value: object) -> Any:
+    if isinstance(value, EdgeType):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return [_jsonable(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def provenance(trainer: Trainer, graph: HeteroGraph) -> dict[str, Any]:
+    """What a trainer writes beside its vectors: its fields and the graph's fingerprint."""
+    return {"fit": describe(trainer), "graph": graph.fingerprint}
+
+
+def split_matrix(
+    matrix: FloatArray, learned: BoolArray, graph: HeteroGraph, node_types: Iterable[str]
+) -> list[Vectors]:
+    """Cut one matrix over several node types into `Vectors`, one per type.
+
+    Args:
+        matrix: float32 [rows of all `node_types`, dim], types one after the other.
+        learned: bool [rows]; the nodes where it is False are listed as missing.
+        graph: gives the ids.
+        node_types: in the order of the rows.
+    """
+    parts, start = [], 0
+    for node_type in node_types:
+        ids = graph.ids(node_type)
+        end = start + len(ids)
+        here = learned[start:end]
+        parts.append(
+            Vectors(
+                node_type,
+                ids if here.all() else ids.take(here.nonzero()[0]),
+                matrix[start:end] if here.all() else matrix[start:end][here],
+                Ids(ids.array[:0]) if here.all() else ids.take((~here).nonzero()[0]),
+            )
+        )
+        start = end
+    return parts
