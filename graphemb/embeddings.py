@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import faiss
     import pandas as pd
 
-_NO_IDS = Ids(pa.array([], pa.large_string()))
 _CHECK_BLOCK = 65_536
 
 
@@ -52,7 +51,7 @@ class Vectors:
     node_type: NodeType
     ids: Ids
     matrix: FloatArray
-    missing: Ids = field(default=_NO_IDS)
+    missing: Ids = field(default_factory=lambda: Ids(pa.array([], pa.large_string())))
 
     def __post_init__(self) -> None:
         check_name(self.node_type, "node type")
@@ -73,7 +72,8 @@ class Vectors:
         Raises:
             UnknownNode: there is no such id, or it has no vector.
         """
-        return self.vectors([node_id])[0]
+        vector: FloatArray = self.vectors([node_id])[0]
+        return vector
 
     def vectors(self, ids: Any) -> FloatArray:
         """float32 [len(ids), dim].
@@ -293,5 +293,3 @@ class Embeddings(Mapping[NodeType, Vectors]):
     def __repr__(self) -> str:
         parts = ", ".join(f"{part.node_type} {len(part):,}" for part in self._vectors.values())
         return f"Embeddings(dim={self.dim}, {parts})"
-
-

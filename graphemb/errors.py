@@ -161,9 +161,7 @@ class DimensionMismatch(VectorError):
 
     def __init__(self, want: int, found: int, *, row: int | None = None, source: object = None):
         self.want, self.found = want, found
-        super().__init__(
-            f"vectors of dimension {want} wanted", source=source, row=row, value=found
-        )
+        super().__init__(f"vectors of dimension {want} wanted", source=source, row=row, value=found)
 
 
 class LeakError(GraphEmbError):

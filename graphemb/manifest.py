@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias, cast
 
-from graphemb.errors import CorruptManifest, StoreError
+from graphemb.errors import CorruptManifest, StoreError, UnsupportedFormat
 
 JSON: TypeAlias = "Mapping[str, JSON] | list[JSON] | str | int | float | bool | None"
 
@@ -119,3 +119,26 @@ def parse_json(data: bytes, *, source: object = None) -> JSON:
         )
     except (ValueError, RecursionError) as error:
         refuse("not JSON, or cut short", str(error))
+
+
+def read_manifest(folder: Path, kind: str, newest: int) -> dict[str, Any]:
+    """The manifest of a folder of ours, when it is of that kind and of a format we read.
+
+    Raises:
+        StoreError: no such folder, or one of another kind.
+        UnsupportedFormat: written by a newer graphemb.
+        CorruptManifest: not to be trusted.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise StoreError(f"no {kind} is saved there", code="not_found", source=folder)
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict):
+        raise CorruptManifest("not a manifest", source=folder / MANIFEST)
+    if manifest.get("kind") != kind:
+        raise StoreError(f"this folder holds no {kind}", source=folder, value=manifest.get("kind"))
+    found = manifest.get("format")
+    if not isinstance(found, int):
+        raise CorruptManifest("no format version", source=folder / MANIFEST)
+    if found > newest:
+        raise UnsupportedFormat(newest, found, source=folder)
+    return manifest

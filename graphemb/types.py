@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ NodeId: TypeAlias = str | int
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 """float32; a vector or a matrix, as the docstring beside it says."""
 IntArray: TypeAlias = npt.NDArray[np.int64]
-RowArray: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+RowArray: TypeAlias = npt.NDArray[np.int32 | np.int64]
 """Dense row numbers: int32 where the graph allows, int64 otherwise."""
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
@@ -132,7 +133,7 @@ def check_metapath(edge_types: Sequence[EdgeType]) -> Metapath:
     """
     if not edge_types:
         raise ConfigError("a metapath needs at least one edge type", code="bad_metapath")
-    for number, (before, after) in enumerate(zip(edge_types, edge_types[1:], strict=False), 2):
+    for number, (before, after) in enumerate(pairwise(edge_types), 2):
         if before.dst != after.src:
             raise ConfigError(
                 f"metapath hop {number} starts at {after.src!r}, but hop {number - 1} "

@@ -72,7 +72,9 @@ class Adjacency:
     def contains(self, src_rows: RowArray, dst_rows: RowArray) -> BoolArray:
         """bool [n]: whether there is an edge from `src_rows[i]` to `dst_rows[i]`."""
         src, dst = np.ascontiguousarray(src_rows), np.ascontiguousarray(dst_rows)
-        return csr.contains(self.offsets, self.neighbors, src.astype(np.int64), dst.astype(np.int64))
+        return csr.contains(
+            self.offsets, self.neighbors, src.astype(np.int64), dst.astype(np.int64)
+        )
 
     def distinct(self) -> BoolArray:
         """bool [m]: True for the first of each group of parallel edges."""

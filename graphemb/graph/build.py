@@ -1,4 +1,4 @@
-"""From tables to rows and CSR: ids are mapped, policies applied, edges grouped by counting sorts."""
+"""From tables to rows and CSR: map the ids, apply the policies, group by counting sorts."""
 
 from __future__ import annotations
 
@@ -94,9 +94,7 @@ def _nodes(node_type: NodeType, given: TableLike) -> Nodes:
     return Nodes(ids, columns.combine_chunks() if columns.num_columns else NO_COLUMNS)
 
 
-def _checked_type(
-    given: EdgeType, nodes: Mapping[NodeType, Nodes], policies: Policies
-) -> EdgeType:
+def _checked_type(given: EdgeType, nodes: Mapping[NodeType, Nodes], policies: Policies) -> EdgeType:
     edge_type = EdgeType(*given)
     if edge_type.is_reverse:
         raise GraphError(
@@ -122,11 +120,8 @@ def _create_nodes(
             ids = Ids.of(pa.concat_arrays([old.ids.array.cast(new.type), new]), source=node_type)
             columns = old.columns
             if columns.num_columns:
-                empty = pa.table({"id": new}).select([])
-                blank = pa.table(
-                    {c.name: pa.nulls(len(new), c.type) for c in columns.schema}
-                ) if empty is not None else empty
-                columns = pa.concat_tables([columns, blank]).combine_chunks()
+                nulls = {one.name: pa.nulls(len(new), one.type) for one in columns.schema}
+                columns = pa.concat_tables([columns, pa.table(nulls)]).combine_chunks()
             made[node_type] = Nodes(ids, columns)
             notes.append(f"{edge_type}: {len(new):,} {node_type} nodes created from column {end}")
     return made
@@ -268,6 +263,7 @@ def _merge_parallel(edges: Edges, first: BoolArray, policies: Policies) -> Edges
         chosen = ranked[ends - 1]
     else:
         chosen = ends - 1
+    merged: FloatArray | None
     if policies.parallel_edges == "sum":
         merged = np.add.reduceat(one, starts) if starts.size else one
     else:

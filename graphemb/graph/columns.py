@@ -183,7 +183,10 @@ def _micros_of(column: pa.ChunkedArray, policies: Policies, source: str) -> IntA
         if policies.time_unit == "ns":
             return ticks // 1000
         factor = _TICKS[policies.time_unit]
-        if ticks.size and max(-int(ticks.min()), int(ticks.max())) > np.iinfo(np.int64).max // factor:
+        if (
+            ticks.size
+            and max(-int(ticks.min()), int(ticks.max())) > np.iinfo(np.int64).max // factor
+        ):
             raise GraphError(
                 f"times do not fit when read as {policies.time_unit}",
                 source=source,

@@ -99,9 +99,7 @@ class HeteroGraph:
         return to_networkx(self)
 
     @classmethod
-    def from_pyg(
-        cls, data: HeteroData, ids: Mapping[NodeType, Any] | None = None
-    ) -> HeteroGraph:
+    def from_pyg(cls, data: HeteroData, ids: Mapping[NodeType, Any] | None = None) -> HeteroGraph:
         """From PyTorch Geometric. See `graphemb.interop.from_pyg`."""
         from graphemb.interop import from_pyg
 
@@ -329,7 +327,7 @@ class HeteroGraph:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays and columns, as stored (reverses and merges not counted)."""
-        total = sum(part.ids.array.nbytes + part.columns.nbytes for part in self._nodes.values())
+        total: int = sum(part.ids.array.nbytes + part.columns.nbytes for part in self._nodes.values())
         for group in self._edges.values():
             own = group.adjacency
             arrays = (own.offsets, own.neighbors, own.weights, own.times)

@@ -118,8 +118,8 @@ def merge_edges(
     kind = row_dtype(size)
     rows, columns, weights = [], [], []
     for part, scale in parts:
-        src = part.sources().astype(kind) + kind(base[part.edge_type.src])
-        dst = part.neighbors.astype(kind) + kind(base[part.edge_type.dst])
+        src = (part.sources() + base[part.edge_type.src]).astype(kind, copy=False)
+        dst = (part.neighbors + base[part.edge_type.dst]).astype(kind, copy=False)
         here = np.full(src.size, scale, np.float32) if part.weights is None else part.weights
         here = here * np.float32(scale) if part.weights is not None and scale != 1.0 else here
         ways = [(src, dst, here)]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Rows: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+Rows: TypeAlias = npt.NDArray[np.int32 | np.int64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 

@@ -55,7 +55,9 @@ def combine(into: Hashes, other: Hashes, salt: np.uint64) -> None:
 
 
 @njit(nogil=True, cache=True)
-def combine_taken(into: Hashes, values: Hashes, rows: npt.NDArray[np.int64], salt: np.uint64) -> None:
+def combine_taken(
+    into: Hashes, values: Hashes, rows: npt.NDArray[np.int32 | np.int64], salt: np.uint64
+) -> None:
     """As `combine` with `values[rows]`, without making that array."""
     for place in range(into.size):
         other = values[rows[place]]

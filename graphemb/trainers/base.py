@@ -7,7 +7,7 @@ leaves nothing behind in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -83,7 +83,7 @@ def make_trainer(name: str, config: Mapping[str, object], *, source: object = No
     from pydantic import TypeAdapter, ValidationError
 
     kind = trainer_class(name, source=source)
-    known = [field.name for field in fields(kind)] if is_dataclass(kind) else []
+    known = _field_names(kind)
     for key in config:
         if key not in known:
             raise UnknownName(f"field of {name}", key, known, source=source)
@@ -101,10 +101,12 @@ def make_trainer(name: str, config: Mapping[str, object], *, source: object = No
 
 def describe(trainer: Trainer) -> dict[str, Any]:
     """The trainer's name and fields, JSON-able: what a manifest records."""
-    config = {}
-    if is_dataclass(trainer):
-        config = {field.name: _jsonable(getattr(trainer, field.name)) for field in fields(trainer)}
+    config = {name: _jsonable(getattr(trainer, name)) for name in _field_names(type(trainer))}
     return {"trainer": type(trainer).__name__, **config}
+
+
+def _field_names(kind: type[Any]) -> list[str]:
+    return [field.name for field in fields(kind)] if hasattr(kind, "__dataclass_fields__") else []
 
 
 def _jsonable(value: object) -> Any:
