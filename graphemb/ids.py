@@ -72,6 +72,8 @@ class Ids(Sequence[NodeId]):
             )
         if len(self) == 0:
             return np.full(len(wanted), -1, np.int64)
+        if self.kind == "int" and (rows := _find_dense(self.array, wanted)) is not None:
+            return rows
         found = pc.index_in(wanted, value_set=self.array)
         return np.asarray(pc.fill_null(found, -1)).astype(np.int64)
 
@@ -112,6 +114,12 @@ class Ids(Sequence[NodeId]):
         """All keys as Python values."""
         return cast("list[NodeId]", self.array.to_pylist())
 
+    def look_alikes(self) -> int:
+        """How many string ids differ from another one only in Unicode form (NFC, NFD)."""
+        if self.kind == "int" or pc.all(pc.string_is_ascii(self.array)).as_py() is not False:
+            return 0
+        return len(self) - pc.count_distinct(pc.utf8_normalize(self.array, form="NFC")).as_py()
+
     def __len__(self) -> int:
         return len(self.array)
 
@@ -138,6 +146,20 @@ class Ids(Sequence[NodeId]):
 
     def __repr__(self) -> str:
         return f"Ids({len(self):,} {self.kind})"
+
+
+def _find_dense(keys: pa.Array, wanted: pa.Array) -> IntArray | None:
+    """Rows by a direct table when the keys lie close together, as 0..n-1 do; else None."""
+    low, high = (value.as_py() for value in pc.min_max(keys).values())
+    span = high - low + 1
+    if span > 4 * len(keys) + 1024:
+        return None
+    table = np.full(span + 1, -1, np.int64)
+    table[np.asarray(keys) - low] = np.arange(len(keys))
+    places = np.asarray(wanted)
+    outside = (places < low) | (places > high)
+    found: IntArray = table[np.where(outside, span, places - low)]
+    return found
 
 
 def key_array(values: Any, *, source: object = None, field: str = "id") -> pa.Array:

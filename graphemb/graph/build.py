@@ -71,6 +71,9 @@ def build(
     """
     notes: list[str] = []
     made = {name: _nodes(name, table) for name, table in nodes.items()}
+    for name, part in made.items():
+        if alike := part.ids.look_alikes():
+            notes.append(f"{name}: {alike:,} ids differ from another one only in Unicode form")
     tables: dict[EdgeType, pa.Table] = {}
     for edge_type, table in edges.items():
         stored = _checked_type(edge_type, made, policies)

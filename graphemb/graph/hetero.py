@@ -327,7 +327,9 @@ class HeteroGraph:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays and columns, as stored (reverses and merges not counted)."""
-        total: int = sum(part.ids.array.nbytes + part.columns.nbytes for part in self._nodes.values())
+        total: int = sum(
+            part.ids.array.nbytes + part.columns.nbytes for part in self._nodes.values()
+        )
         for group in self._edges.values():
             own = group.adjacency
             arrays = (own.offsets, own.neighbors, own.weights, own.times)
