@@ -1,0 +1,127 @@
+"""What a run tells about its steps while it works.
+
+`Steps` says nothing; it is what the library uses unless told otherwise. `TerminalSteps` draws
+a bar with the time left on a terminal and, into a pipe or a log, writes one line per step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from graphemb.trainers.base import EpochEvent
+
+_NAME_WIDTH = 24
+
+
+class Step:
+    """One step under way.
+
+    Attributes:
+        result: a few words on what came out, shown when the step ends.
+    """
+
+    def __init__(self) -> None:
+        self.result = ""
+
+    def update(self, done: float, total: float | None, note: str = "") -> None:
+        """Say how far the step is: `done` of `total` (None when nobody knows)."""
+
+    def on_epoch(self, event: EpochEvent) -> None:
+        """Take a trainer's progress; give this to `fit(..., on_epoch=)`."""
+        parts = [f"epoch {min(int(event.epoch) + 1, event.epochs)} of {event.epochs}"]
+        if event.tokens_per_second is not None:
+            parts.append(f"{event.tokens_per_second:,.0f} tokens/s")
+        if event.loss is not None:
+            parts.append(f"loss {event.loss:.3f}")
+        self.update(event.epoch, event.epochs, ", ".join(parts))
+
+
+class Steps:
+    """Opens steps and shows nothing."""
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """A step called `name`, under way until the block ends."""
+        yield Step()
+
+    def note(self, text: str) -> None:
+        """Say something between two steps."""
+
+
+class TerminalSteps(Steps):
+    """Shows steps on a console: bars on a terminal, a line per step elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """A step called `name`; its line, with the time it took, stays on the console."""
+        start = time.perf_counter()
+        if self._console.is_terminal:
+            with _bar(self._console) as bar:
+                step: Step = _BarStep(bar, name)
+                yield step
+        else:
+            step = Step()
+            yield step
+        took = time.perf_counter() - start
+        self._line(name, step.result, took)
+
+    def note(self, text: str) -> None:
+        """Write a line."""
+        self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def _line(self, name: str, result: str, took: float) -> None:
+        from rich.text import Text
+
+        line = Text.assemble(
+            ("✓ " if self._console.is_terminal else "", "green"),
+            (f"{name:<{_NAME_WIDTH}}", "bold"),
+            (f"{duration(took):>8}  ", "dim"),
+            result,
+        )
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+
+class _BarStep(Step):
+    """A step drawn as a bar."""
+
+    def __init__(self, bar: Progress, name: str) -> None:
+        super().__init__()
+        self._bar = bar
+        self._task = bar.add_task(f"{name:<{_NAME_WIDTH}}", total=None, note="")
+
+    def update(self, done: float, total: float | None, note: str = "") -> None:
+        self._bar.update(self._task, completed=done, total=total, note=note)
+
+
+def _bar(console: Console) -> Progress:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", style="bold", markup=False),
+        BarColumn(bar_width=30),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
+        console=console,
+        transient=True,
+    )
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
