@@ -38,7 +38,7 @@ def as_table(table: TableLike, source: str) -> pa.Table:
             return table.to_arrow()  # polars
         if hasattr(table, "dtypes") and hasattr(table, "columns"):
             return pa.Table.from_pandas(table, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise GraphError(f"this table cannot be read: {error}", source=source) from error
     raise GraphError(
         "a table is wanted: pyarrow Table, pandas or polars DataFrame, or a dict of columns",
