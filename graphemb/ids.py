@@ -118,7 +118,8 @@ class Ids(Sequence[NodeId]):
         """How many string ids differ from another one only in Unicode form (NFC, NFD)."""
         if self.kind == "int" or pc.all(pc.string_is_ascii(self.array)).as_py() is not False:
             return 0
-        return len(self) - pc.count_distinct(pc.utf8_normalize(self.array, form="NFC")).as_py()
+        distinct: int = pc.count_distinct(pc.utf8_normalize(self.array, form="NFC")).as_py()
+        return len(self) - distinct
 
     def __len__(self) -> int:
         return len(self.array)

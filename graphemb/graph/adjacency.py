@@ -107,3 +107,17 @@ class Adjacency:
             None if self.times is None else self.times[order],
             order if self.edges is None else self.edges[order],
         )
+
+
+def masked(adjacency: Adjacency, keep: BoolArray) -> Adjacency:
+    """The edges where `keep` bool [m] is True."""
+    passed = np.zeros(keep.size + 1, np.int64)
+    np.cumsum(keep, out=passed[1:])
+    return Adjacency(
+        adjacency.edge_type,
+        adjacency.num_dst,
+        passed[adjacency.offsets],
+        adjacency.neighbors[keep],
+        None if adjacency.weights is None else adjacency.weights[keep],
+        None if adjacency.times is None else adjacency.times[keep],
+    )

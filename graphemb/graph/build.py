@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphemb.errors import SAMPLE_LIMIT, GraphError, UnknownName, UnknownNode, shown
-from graphemb.graph.adjacency import Adjacency, row_dtype
+from graphemb.graph.adjacency import Adjacency, masked, row_dtype
 from graphemb.graph.columns import TableLike, as_table, read_times, read_weights, require
 from graphemb.graph.policies import Policies
 from graphemb.ids import Ids, key_array
@@ -287,16 +287,8 @@ def _merge_parallel(edges: Edges, first: BoolArray, policies: Policies) -> Edges
 
 def keep_edges(edges: Edges, keep: BoolArray) -> Edges:
     """The edges where `keep` bool [m] (in CSR order) is True."""
-    old = edges.adjacency
-    passed = np.zeros(keep.size + 1, np.int64)
-    np.cumsum(keep, out=passed[1:])
-    adjacency = Adjacency(
-        old.edge_type,
-        old.num_dst,
-        passed[old.offsets],
-        old.neighbors[keep],
-        None if old.weights is None else old.weights[keep],
-        None if old.times is None else old.times[keep],
-    )
     columns = edges.columns
-    return Edges(adjacency, columns.filter(pa.array(keep)) if columns.num_columns else columns)
+    return Edges(
+        masked(edges.adjacency, keep),
+        columns.filter(pa.array(keep)) if columns.num_columns else columns,
+    )

@@ -10,12 +10,15 @@ import numpy as np
 
 from graphemb.checks import check_positive
 from graphemb.errors import ConfigError
-from graphemb.graph.adjacency import Adjacency, row_dtype
+from graphemb.graph.adjacency import Adjacency, masked, row_dtype
 from graphemb.kernels import csr
 from graphemb.types import EdgeType, FloatArray, IntArray, NodeType, RowArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+_NO_WEIGHTS: FloatArray = np.zeros(0, np.float32)
+_NO_WEIGHTS.flags.writeable = False
 
 EdgeTypeChoice = Mapping[EdgeType, float] | Sequence[EdgeType] | None
 
@@ -103,7 +106,7 @@ def chosen_weights(
 def merge_edges(
     parts: list[tuple[Adjacency, float]], counts: Mapping[NodeType, int], *, directed: bool
 ) -> HomogeneousCSR:
-    """Merge adjacencies, each with its edge type's weight.
+    """Merge adjacencies, each with its edge type's weight; linear in the edges.
 
     Args:
         parts: of any directions.
@@ -112,33 +115,43 @@ def merge_edges(
     """
     node_types = tuple(counts)
     node_offsets = np.concatenate([[0], np.cumsum(list(counts.values()), dtype=np.int64)])
-    base = dict(zip(node_types, node_offsets.tolist(), strict=False))
-    size = int(node_offsets[-1])
+    first = dict(zip(node_types, node_offsets.tolist(), strict=False))
+    ways = list(parts)
+    if not directed:
+        ways += [(_other_way(part), scale) for part, scale in parts]
+    ways.sort(key=lambda way: first[way[0].edge_type.dst])  # so that most rows come out sorted
+    offsets = np.zeros(int(node_offsets[-1]) + 1, np.int64)
+    for part, _ in ways:
+        start = first[part.edge_type.src]
+        offsets[start + 1 : start + 1 + part.num_src] += part.degrees
+    np.cumsum(offsets, out=offsets)
     weighted = any(part.weights is not None or scale != 1.0 for part, scale in parts)
-    kind = row_dtype(size)
-    rows, columns, weights = [], [], []
-    for part, scale in parts:
-        src = (part.sources() + base[part.edge_type.src]).astype(kind, copy=False)
-        dst = (part.neighbors + base[part.edge_type.dst]).astype(kind, copy=False)
-        here = np.full(src.size, scale, np.float32) if part.weights is None else part.weights
-        here = here * np.float32(scale) if part.weights is not None and scale != 1.0 else here
-        ways = [(src, dst, here)]
-        if not directed:
-            other = src != dst
-            ways.append((dst, src, here) if other.all() else (dst[other], src[other], here[other]))
-        for from_rows, to_rows, way_weights in ways:
-            rows.append(from_rows)
-            columns.append(to_rows)
-            weights.append(way_weights)
-    src, dst = _joined(rows, kind), _joined(columns, kind)
-    by_dst = np.empty(src.size, row_dtype(src.size))
-    csr.stable_order(dst, csr.count_offsets(dst, size), by_dst)
-    order = np.empty_like(by_dst)
-    offsets = csr.count_offsets(src, size)
-    csr.stable_order_by(by_dst, src, offsets, order)
-    merged = np.concatenate(weights)[order] if weighted and weights else None
-    return HomogeneousCSR(node_types, node_offsets, offsets, dst[order], merged)
+    neighbors = np.empty(int(offsets[-1]), row_dtype(int(node_offsets[-1])))
+    weights = np.empty(neighbors.size if weighted else 0, np.float32)
+    fill = offsets[:-1].copy()
+    for part, scale in ways:
+        csr.append_rows(
+            part.offsets,
+            part.neighbors,
+            _NO_WEIGHTS if part.weights is None else part.weights,
+            float(scale),
+            first[part.edge_type.src],
+            first[part.edge_type.dst],
+            fill,
+            neighbors,
+            weights,
+        )
+    if len({part.edge_type.dst for part, _ in ways}) < len(ways):
+        csr.sort_rows(offsets, neighbors, weights)
+    return HomogeneousCSR(
+        node_types, node_offsets, offsets, neighbors, weights if weighted else None
+    )
 
 
-def _joined(parts: list[RowArray], kind: type[np.int32] | type[np.int64]) -> RowArray:
-    return np.concatenate(parts) if parts else np.zeros(0, kind)
+def _other_way(part: Adjacency) -> Adjacency:
+    """The reverse, without self loops when both ends are of one type: they are there already."""
+    back = part.reversed()
+    if part.edge_type.src != part.edge_type.dst:
+        return back
+    keep = csr.without_loops(back.offsets, back.neighbors)
+    return back if keep.all() else masked(back, keep)

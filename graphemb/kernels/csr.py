@@ -10,7 +10,10 @@ from numba import njit
 
 Rows: TypeAlias = npt.NDArray[np.int32 | np.int64]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float32]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+
+_SHORT_ROW = 64
 
 
 @njit(nogil=True, cache=True)
@@ -79,3 +82,65 @@ def first_of_pair(offsets: Ints, neighbors: Rows) -> Bools:
         for edge in range(offsets[row] + 1, offsets[row + 1]):
             first[edge] = neighbors[edge] != neighbors[edge - 1]
     return first
+
+
+@njit(nogil=True, cache=True)
+def append_rows(
+    offsets: Ints,
+    neighbors: Rows,
+    weights: Floats,
+    scale: float,
+    first_row: int,
+    first_column: int,
+    fill: Ints,
+    out_neighbors: Rows,
+    out_weights: Floats,
+) -> None:
+    """Append one CSR to the rows `first_row...` of a larger one, its columns moved on.
+
+    `fill` int64 holds each row's next free place and is moved on. `weights` may be empty: every
+    edge then weighs 1; `out_weights` may be empty: then none are written.
+    """
+    for row in range(offsets.size - 1):
+        place = fill[first_row + row]
+        for edge in range(offsets[row], offsets[row + 1]):
+            out_neighbors[place] = neighbors[edge] + first_column
+            if out_weights.size:
+                out_weights[place] = weights[edge] * scale if weights.size else scale
+            place += 1
+        fill[first_row + row] = place
+
+
+@njit(nogil=True, cache=True)
+def sort_rows(offsets: Ints, neighbors: Rows, weights: Floats) -> None:
+    """Sort each row's neighbours in place, stably, and its weights (may be empty) with them."""
+    for row in range(offsets.size - 1):
+        start, end = offsets[row], offsets[row + 1]
+        if end - start > _SHORT_ROW:
+            order = np.argsort(neighbors[start:end], kind="mergesort")
+            neighbors[start:end] = neighbors[start:end][order]
+            if weights.size:
+                weights[start:end] = weights[start:end][order]
+            continue
+        for edge in range(start + 1, end):
+            neighbor = neighbors[edge]
+            weight = weights[edge] if weights.size else np.float32(0)
+            place = edge
+            while place > start and neighbors[place - 1] > neighbor:
+                neighbors[place] = neighbors[place - 1]
+                if weights.size:
+                    weights[place] = weights[place - 1]
+                place -= 1
+            neighbors[place] = neighbor
+            if weights.size:
+                weights[place] = weight
+
+
+@njit(nogil=True, cache=True)
+def without_loops(offsets: Ints, neighbors: Rows) -> Bools:
+    """bool [m]: True where an edge does not lead back to its own row."""
+    keep = np.ones(neighbors.size, np.bool_)
+    for row in range(offsets.size - 1):
+        for edge in range(offsets[row], offsets[row + 1]):
+            keep[edge] = neighbors[edge] != row
+    return keep

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphemb.errors import ConfigError, GraphError, UnknownNode, VectorError
 from graphemb.graph import HeteroGraph, micros
@@ -146,3 +148,53 @@ def test_a_self_loop_is_walked_once_each_way():
         {"user": {"id": ["a", "b"]}}, {KNOWS: {"src": ["a", "a"], "dst": ["a", "b"]}}
     )
     assert graph.homogeneous().to_scipy().toarray().tolist() == [[1, 1], [1, 0]]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 9)), max_size=90),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(1, 9)), max_size=40),
+    st.booleans(),
+)
+def test_any_merge_equals_the_dense_sum(knows, buys, directed):
+    graph = HeteroGraph.from_tables(
+        {"user": {"id": np.arange(6)}, "product": {"id": np.arange(4)}},
+        {edge_type: columns(part) for edge_type, part in ((KNOWS, knows), (BUYS, buys))},
+    )
+    dense = np.zeros((10, 10), np.float32)
+    for src, dst, weight in knows:
+        dense[src, dst] += 0.25 * weight
+    for src, dst, weight in buys:
+        dense[src, 6 + dst] += weight
+    if not directed:
+        dense = dense + dense.T - np.diag(dense.diagonal())
+    merged = graph.homogeneous({KNOWS: 0.25, BUYS: 1.0}, directed=directed)
+    assert np.array_equal(merged.to_scipy().toarray(), dense)
+    for row in range(10):
+        part = merged.neighbors[merged.offsets[row] : merged.offsets[row + 1]]
+        assert (np.diff(part) >= 0).all()
+
+
+def columns(edges):
+    src, dst, weight = np.array(edges, np.int64).reshape(-1, 3).T
+    return {"src": src, "dst": dst, "weight": weight.astype(np.float32)}
+
+
+def test_a_hub_with_more_edges_than_a_short_row_is_sorted_too():
+    rng = np.random.default_rng(0)
+    other = rng.permutation(300) + 1
+    graph = HeteroGraph.from_tables(
+        {"user": {"id": np.arange(301)}},
+        {
+            KNOWS: {"src": np.zeros(150, np.int64), "dst": other[:150]},
+            EdgeType("user", "likes", "user"): {
+                "src": other[150:],
+                "dst": np.zeros(150, np.int64),
+                "weight": other[150:].astype(np.float32),
+            },
+        },
+    )
+    merged = graph.homogeneous()
+    assert merged.neighbors[:300].tolist() == list(range(1, 301))
+    liked = set(other[150:].tolist())
+    expected = [float(node) if node in liked else 1.0 for node in range(1, 301)]
+    assert merged.weights[:300].tolist() == expected
