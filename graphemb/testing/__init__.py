@@ -1,0 +1,30 @@
+"""For authors of trainers and loaders: contracts to check against, graphs with known answers."""
+
+from graphemb.testing.toys import (
+    BUYS,
+    KNOWS,
+    SELLS,
+    TO,
+    awkward,
+    chain,
+    checkerboard,
+    communities,
+    edgeless,
+    star,
+)
+from graphemb.testing.trainers import check_trainer, community_share
+
+__all__ = [
+    "BUYS",
+    "KNOWS",
+    "SELLS",
+    "TO",
+    "awkward",
+    "chain",
+    "check_trainer",
+    "checkerboard",
+    "communities",
+    "community_share",
+    "edgeless",
+    "star",
+]

@@ -1,0 +1,41 @@
+"""One contract over every registered trainer; who registers one must add it here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from graphemb.errors import UnknownName
+from graphemb.testing import check_trainer
+from graphemb.trainers.base import make_trainer, trainers
+
+WALKS = {"dim": 16, "epochs": 5, "walks_per_node": 10, "walk_length": 20, "seed": 3}
+BOUGHT = ["user-buys-product", "product-~buys-user"]
+CASES: dict[str, dict[str, Any]] = {
+    "DeepWalk": WALKS,
+    "FastRP": {"dim": 16},
+    "Metapath2Vec": {**WALKS, "metapaths": [BOUGHT]},
+    "Node2Vec": {**WALKS, "p": 0.5, "q": 2.0},
+    "NodeVectors": {"dim": 16, "method": "ProNE"},
+    "RandomVectors": {"dim": 16},
+    "SVD": {"dim": 16},
+    "SequenceSkipGram": {"dim": 16, "epochs": 20, "sequences": "user-buys-product"},
+}
+"""The fields as a TOML table has them."""
+LEARNS_NOTHING = {"RandomVectors"}
+
+
+def test_every_registered_trainer_is_here() -> None:
+    assert sorted(trainers()) == sorted(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_trainer_keeps_the_contract(name: str) -> None:
+    check_trainer(make_trainer(name, CASES[name]), learns=name not in LEARNS_NOTHING)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fault_106_a_mistyped_field_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UnknownName, match="'dim'"):
+        make_trainer(name, {**CASES[name], "dimm": 16})
