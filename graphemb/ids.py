@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphemb.errors import SAMPLE_LIMIT, GraphError, UnknownNode, shown
-from graphemb.types import IntArray, NodeId
+from graphemb.types import IntArray, NodeId, RowArray
 
+_BLOCK = 1 << 20
+_STRING_BYTES = 2**31 - 1  # Arrow's plain strings have 32-bit offsets
 MAX_ID_BYTES = 65_535
 """Longest string id, in UTF-8 bytes."""
 
@@ -47,7 +49,7 @@ class Ids(Sequence[NodeId]):
             return values
         array = key_array(values, source=source, field=field)
         _refuse_doubled(array, source, field)
-        return cls(array)
+        return cls(array.cast(pa.large_string()) if pa.types.is_string(array.type) else array)
 
     @property
     def kind(self) -> Literal["str", "int"]:
@@ -61,21 +63,28 @@ class Ids(Sequence[NodeId]):
             GraphError: keys of the other kind (`1` for `"1"`), or not keys at all.
         """
         wanted = ids.array if isinstance(ids, Ids) else key_array(ids)
-        if len(wanted) == 0:
-            return np.zeros(0, np.int64)
-        if len(self) and wanted.type != self.array.type:
+        return self.find_keys(wanted).astype(np.int64, copy=False)
+
+    def find_keys(self, wanted: pa.Array) -> RowArray:
+        """As `find`, of an Arrow array as `key_array` gives it; int32 when the rows fit.
+
+        Raises:
+            GraphError: keys of the other kind.
+        """
+        if len(wanted) == 0 or len(self) == 0:
+            return np.full(len(wanted), -1, np.int32)
+        if pa.types.is_int64(wanted.type) != (self.kind == "int"):
             raise GraphError(
                 f"ids here are {self.kind}, and none is looked up by another type",
                 code="id_type",
                 value=wanted[0].as_py(),
                 hint='ids are never converted: 1 and "1" are two different ids',
             )
-        if len(self) == 0:
-            return np.full(len(wanted), -1, np.int64)
         if self.kind == "int" and (rows := _find_dense(self.array, wanted)) is not None:
             return rows
-        found = pc.index_in(wanted, value_set=self.array)
-        return np.asarray(pc.fill_null(found, -1)).astype(np.int64)
+        known = self.array.cast(wanted.type) if self.array.nbytes < _STRING_BYTES else self.array
+        found = pc.index_in(wanted.cast(known.type), value_set=known)
+        return np.asarray(pc.fill_null(found, -1) if found.null_count else found)
 
     def rows(self, ids: Any, *, source: object = None) -> IntArray:
         """int64 row of each key.
@@ -149,22 +158,26 @@ class Ids(Sequence[NodeId]):
         return f"Ids({len(self):,} {self.kind})"
 
 
-def _find_dense(keys: pa.Array, wanted: pa.Array) -> IntArray | None:
+def _find_dense(keys: pa.Array, wanted: pa.Array) -> RowArray | None:
     """Rows by a direct table when the keys lie close together, as 0..n-1 do; else None."""
     low, high = (value.as_py() for value in pc.min_max(keys).values())
     span = high - low + 1
     if span > 4 * len(keys) + 1024:
         return None
-    table = np.full(span + 1, -1, np.int64)
-    table[np.asarray(keys) - low] = np.arange(len(keys))
+    kind = np.int32 if len(keys) <= np.iinfo(np.int32).max else np.int64
+    table = np.full(span + 1, -1, kind)
+    table[np.asarray(keys) - low] = np.arange(len(keys), dtype=kind)
+    found: RowArray = np.empty(len(wanted), kind)
     places = np.asarray(wanted)
-    outside = (places < low) | (places > high)
-    found: IntArray = table[np.where(outside, span, places - low)]
+    for start in range(0, found.size, _BLOCK):
+        block = places[start : start + _BLOCK]
+        outside = (block < low) | (block > high)
+        found[start : start + _BLOCK] = table[np.where(outside, span, block - low)]
     return found
 
 
 def key_array(values: Any, *, source: object = None, field: str = "id") -> pa.Array:
-    """One Arrow array (`large_string` or `int64`) of the keys in a column; doubles are allowed.
+    """One Arrow array (of strings or `int64`) of the keys in a column; doubles are allowed.
 
     Raises:
         GraphError: a null, empty or overlong key; floats or another type; a mixture of types.
@@ -180,8 +193,10 @@ def key_array(values: Any, *, source: object = None, field: str = "id") -> pa.Ar
     kind = array.type
     if pa.types.is_integer(kind):
         return _to_int64(array, source, field)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _checked_text(array.cast(pa.large_string()), source, field)
+    if pa.types.is_string_view(kind):
+        array = array.cast(pa.large_string())
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return _checked_text(array, source, field)
     if len(array) == 0:
         return pa.array([], pa.large_string())
     raise GraphError(
@@ -197,7 +212,7 @@ def key_array(values: Any, *, source: object = None, field: str = "id") -> pa.Ar
 
 def _to_arrow(values: Any, source: object, field: str) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
-        return values.combine_chunks()
+        return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
     if isinstance(values, pa.Array):
         return values
     if hasattr(values, "to_arrow") and not isinstance(values, np.ndarray):
@@ -258,6 +273,16 @@ def _to_int64(array: pa.Array, source: object, field: str) -> pa.Array:
 def _checked_text(array: pa.Array, source: object, field: str) -> pa.Array:
     if len(array) == 0:
         return array
+    for start in range(0, len(array), _BLOCK):
+        _check_lengths(array[start : start + _BLOCK], start, source, field)
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise _invalid_text(array, source, field) from error
+    return array
+
+
+def _check_lengths(array: pa.Array, start: int, source: object, field: str) -> None:
     lengths = np.asarray(pc.binary_length(array))
     for bad, code, what in (
         (lengths == 0, "empty_id", "an id is empty"),
@@ -266,22 +291,17 @@ def _checked_text(array: pa.Array, source: object, field: str) -> pa.Array:
         if bad.any():
             row = int(np.argmax(bad))
             raise GraphError(
-                f"{what} ({int(bad.sum())} rows)",
+                what,
                 code=code,
                 source=source,
-                row=row,
+                row=start + row,
                 field=field,
                 value=array[row].as_py()[:200],
             )
-    try:
-        array.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise _invalid_text(array, source, field) from error
-    return array
 
 
 def _invalid_text(array: pa.Array, source: object, field: str) -> GraphError:
-    for row, raw in enumerate(array.cast(pa.large_binary(), safe=False)):
+    for row, raw in enumerate(array.cast(pa.large_string()).cast(pa.large_binary(), safe=False)):
         try:
             raw.as_py().decode("utf-8")
         except UnicodeDecodeError as error:

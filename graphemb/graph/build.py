@@ -93,6 +93,7 @@ def _nodes(node_type: NodeType, given: TableLike) -> Nodes:
     table = as_table(given, node_type)
     require(table, ("id",), node_type)
     ids = Ids.of(table["id"], source=node_type)
+    pa.default_memory_pool().release_unused()  # Arrow keeps its hash tables' pages otherwise
     columns = table.drop_columns(["id"])
     return Nodes(ids, columns.combine_chunks() if columns.num_columns else NO_COLUMNS)
 
@@ -117,7 +118,7 @@ def _create_nodes(
         for node_type, end in ((edge_type.src, "src"), (edge_type.dst, "dst")):
             keys = pc.unique(key_array(table[end], source=edge_type, field=end))
             old = made.get(node_type, Nodes(Ids(keys[:0]), NO_COLUMNS))
-            new = keys.filter(pa.array(old.ids.find(Ids(keys)) < 0))
+            new = keys.filter(pa.array(old.ids.find_keys(keys) < 0))
             if node_type in made and not len(new):
                 continue
             ids = Ids.of(pa.concat_arrays([old.ids.array.cast(new.type), new]), source=node_type)
@@ -154,7 +155,7 @@ def _edges(
 
 def _end_rows(table: pa.Table, end: str, ids: Ids, source: str) -> RowArray:
     keys = key_array(table[end], source=source, field=end)
-    if len(keys) and len(ids) and keys.type != ids.array.type:
+    if len(keys) and len(ids) and pa.types.is_int64(keys.type) != (ids.kind == "int"):
         raise GraphError(
             f"column {end} holds {keys.type}, but that node type's ids are {ids.kind}",
             code="id_type",
@@ -164,7 +165,10 @@ def _end_rows(table: pa.Table, end: str, ids: Ids, source: str) -> RowArray:
             value=keys[0].as_py(),
             hint="ids are never converted; cast one of the two in its query",
         )
-    return ids.find(Ids(keys)).astype(row_dtype(len(ids)), copy=False)
+    rows: RowArray = ids.find_keys(keys).astype(row_dtype(len(ids)), copy=False)
+    del keys
+    pa.default_memory_pool().release_unused()
+    return rows
 
 
 def _without_unknown(

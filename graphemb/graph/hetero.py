@@ -67,6 +67,7 @@ class HeteroGraph:
         edges: Mapping[EdgeType, TableLike],
         *,
         policies: Policies | None = None,
+        notes: Iterable[str] = (),
     ) -> HeteroGraph:
         """A graph from one table per node type and one per edge type.
 
@@ -74,6 +75,7 @@ class HeteroGraph:
             nodes: `id` (str or integer) and any columns.
             edges: `src`, `dst`, optionally `weight` and `time`, and any columns.
             policies: what to do with unknown ends, parallel edges and the like.
+            notes: what is to be known of the tables; the graph's own notes follow them.
 
         Raises:
             GraphError: ids, weights or times that cannot be; names the rows.
@@ -81,7 +83,8 @@ class HeteroGraph:
             UnknownName: an edge type between node types that are not there.
         """
         policies = policies or Policies()
-        return cls(*_in_order(build(nodes, edges, policies), policies))
+        made, grouped, happened = build(nodes, edges, policies)
+        return cls(made, grouped, policies, [*notes, *happened])
 
     @classmethod
     def from_networkx(
@@ -384,13 +387,6 @@ class HeteroGraph:
             f"HeteroGraph({self.num_nodes():,} nodes of {len(self.node_types)} types, "
             f"{self.num_edges():,} edges of {len(self.edge_types)} types)"
         )
-
-
-def _in_order(
-    built: tuple[dict[NodeType, Nodes], dict[EdgeType, Edges], list[str]], policies: Policies
-) -> tuple[dict[NodeType, Nodes], dict[EdgeType, Edges], Policies, list[str]]:
-    nodes, edges, notes = built
-    return nodes, edges, policies, notes
 
 
 def _with_columns(fields: dict[str, Any], columns: pa.Table) -> pa.Table:
