@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from graphemb.errors import SAMPLE_LIMIT, GraphError, UnknownNode, shown
 from graphemb.types import IntArray, NodeId, RowArray
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 17
 _STRING_BYTES = 2**31 - 1  # Arrow's plain strings have 32-bit offsets
 MAX_ID_BYTES = 65_535
 """Longest string id, in UTF-8 bytes."""

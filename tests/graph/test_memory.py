@@ -17,9 +17,11 @@ def status(key):
 
 LINKS = EdgeType("node", "links", "node")
 rng = np.random.default_rng(0)
-size, edges = 300_000, 3_000_000
+size, edges = 1_000_000, 10_000_000
 src, dst = rng.integers(0, size, edges), rng.integers(0, size, edges)
-ids = pa.array(np.arange(size)) if sys.argv[1] == "int" else pa.array([f"u{n}" for n in range(size)])
+ids = pa.array(np.arange(size))
+if sys.argv[1] == "str":
+    ids = pa.array([f"u{n}" for n in range(size)])
 table = pa.table({"src": ids.take(pa.array(src)), "dst": ids.take(pa.array(dst))})
 del src, dst
 HeteroGraph.from_tables({"node": {"id": [1]}}, {LINKS: {"src": [1], "dst": [1]}})
