@@ -2,8 +2,8 @@
 
 Four limits, each measured on every core at once: random reads of a cache line over 1 GiB (a walk
 step is two of them), updates of random 512-byte rows (a row of 128 floats), copying, and float32
-multiply-adds (BLAS's matrix product). A benchmark that names its share of one of these says how far it is
-from the end.
+multiply-adds (BLAS's matrix product). A benchmark that names its share of one of these says how
+far it is from the end.
 """
 
 from __future__ import annotations
