@@ -17,7 +17,7 @@ Scores: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-_FEW = 12
+_FEW = 128
 """Up to so many positives one pass each is faster than a search per candidate."""
 
 
