@@ -134,17 +134,18 @@ def audit_leaks(
 
 
 def _secret(split: Split) -> HeldOut:
-    """The pairs that training must not show: asked or not, but for those it knew before."""
+    """The pairs that training must not show, each once: asked or not, but for those it knew."""
     parts = [part for part in (split.test, split.valid, split.removed) if part is not None]
     src = np.concatenate([part.src for part in parts])
     dst = np.concatenate([part.dst for part in parts])
-    if all(part.time is not None for part in parts):
-        time = np.concatenate([part.time for part in parts if part.time is not None])
-        new = np.ones(time.size, np.bool_)
-        if split.train_until is not None:
-            new = time >= split.train_until
-        return HeldOut(src[new], dst[new], time[new])
-    return HeldOut(src, dst)
+    times = [part.time for part in parts if part.time is not None]
+    time = np.concatenate(times) if len(times) == len(parts) else None
+    width = split.train.num_nodes(split.edge_type.dst)
+    once = np.unique(src * width + dst, return_index=True)[1]
+    secret = HeldOut(src, dst, time).take(once)
+    if split.train_until is not None and secret.time is not None:
+        return secret.take(secret.time >= split.train_until)
+    return secret
 
 
 def _edge_leaks(split: Split, secret: HeldOut) -> Iterator[Leak]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from scipy import stats
 
 from graphemb.ids import Ids
-from graphemb.split.pairs import find_pairs
+from graphemb.split.pairs import distinct_pairs, find_pairs
 from graphemb.split.rule import HeldOut, Split
 from graphemb.types import IntArray, NodeType
 
@@ -63,15 +63,31 @@ def _of_end(
 ) -> Iterator[ColumnLeak]:
     columns = split.train.columns(node_type)
     ids = split.train.ids(other)
+    degrees = _degrees(split, end)
     text_ids = Ids(ids.array.cast(pa.large_string()))
     for name in columns.column_names:
         column = columns[name].combine_chunks() if columns.num_rows else None
         if column is None or len(column) == 0:
             continue
         leak = _names(node_type, name, column, text_ids, pairs)
-        leak = leak or _counts(node_type, name, column, split.train_degrees()[end], pairs)
+        if leak is None:
+            leak = _counts(node_type, name, column, degrees, pairs)
         if leak is not None:
             yield leak
+
+
+def _degrees(split: Split, end: int) -> list[IntArray]:
+    """int64 [n] each, at one end: training edges, and distinct training pairs."""
+    adjacency = split.train[split.edge_type]
+    both = split.both_ways
+    pairs = distinct_pairs(adjacency, unordered=both, loops=not split.rule.one_type).held
+    sizes = (adjacency.num_src, adjacency.num_dst)
+    distinct = [
+        np.bincount(rows, minlength=size)
+        for rows, size in zip((pairs.src, pairs.dst), sizes, strict=True)
+    ]
+    once = distinct[0] + distinct[1] if both else distinct[end]
+    return [split.train_degrees()[end], once.astype(np.int64)]
 
 
 def _names(
@@ -125,17 +141,20 @@ def _words(column: pa.Array) -> tuple[IntArray, pa.Array]:
 
 
 def _counts(
-    node_type: NodeType, name: str, column: pa.Array, degrees: IntArray, pairs: HeldOut
+    node_type: NodeType, name: str, column: pa.Array, degrees: list[IntArray], pairs: HeldOut
 ) -> ColumnLeak | None:
-    """A numeric column that equals the degree with the held-out pairs counted in."""
+    """A numeric column that equals a degree with the held-out pairs counted in."""
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
     values = np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), -1.0))
-    held = np.bincount(pairs.src, minlength=degrees.size)
+    held = np.bincount(pairs.src, minlength=values.size)
     touched = np.flatnonzero(held)
-    whole = (degrees + held)[touched]
-    equal = values[touched] == whole
-    if touched.size < _MIN_NODES or np.unique(whole).size < 2 or equal.mean() < _SHARE_EQUAL:
+    if touched.size < _MIN_NODES:
         return None
-    return ColumnLeak(node_type, name, int(held[touched][equal].sum()), 0.0, "counts")
+    for degree in degrees:
+        whole = (degree + held)[touched]
+        equal = values[touched] == whole
+        if np.unique(whole).size > 1 and equal.mean() >= _SHARE_EQUAL:
+            return ColumnLeak(node_type, name, int(held[touched][equal].sum()), 0.0, "counts")
+    return None
