@@ -21,9 +21,10 @@ from graphemb.source.loader import (
     loaders,
     open_loader,
 )
-from graphemb.source.spec import GraphSpec, Parameter, Query
+from graphemb.source.spec import RESERVED_PARAMETERS, GraphSpec, Parameter, Query
 
 __all__ = [
+    "RESERVED_PARAMETERS",
     "Answer",
     "GraphSpec",
     "LoadEvent",
