@@ -1,0 +1,81 @@
+"""Random numbers by counter: each is a hash of a key and a count, so nothing depends on threads.
+
+A key is made from a seed and a stream number (a walk, a row); draw `n` of a key is the n-th output
+of SplitMix64 (Steele, Lea, Flood 2014) started at that key. Integer arithmetic only, so the same
+numbers come out on every platform.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_U27, _U30, _U31, _U32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_U11 = np.uint64(11)
+_LOW_32 = np.uint64(0xFFFFFFFF)
+_FEISTEL_ROUNDS = 4
+
+
+@njit(nogil=True, cache=True)
+def mix(bits: np.uint64) -> np.uint64:
+    """SplitMix64's finalizer: a bijection of uint64 in which every bit moves every other."""
+    bits = (bits ^ (bits >> _U30)) * _MIX_1
+    bits = (bits ^ (bits >> _U27)) * _MIX_2
+    return bits ^ (bits >> _U31)
+
+
+@njit(nogil=True, cache=True)
+def draw(key: np.uint64, count: int | np.uint64) -> np.uint64:
+    """uint64: draw number `count` of the key."""
+    return mix(key + (np.uint64(count) + np.uint64(1)) * _GOLDEN)
+
+
+@njit(nogil=True, cache=True)
+def make_key(seed: int | np.uint64, stream: int) -> np.uint64:
+    """uint64 key of one stream of a seed; streams do not overlap but by chance of 2^-64."""
+    return mix(draw(np.uint64(seed), np.uint64(0)) + mix(np.uint64(stream) ^ _GOLDEN))
+
+
+@njit(nogil=True, cache=True)
+def unit(bits: np.uint64) -> float:
+    """float64 in [0, 1) from the upper 53 bits."""
+    return float(np.float64(bits >> _U11) * 2.0**-53)
+
+
+@njit(nogil=True, cache=True)
+def below(bits: np.uint64, limit: int) -> int:
+    """int64 in [0, limit) from the upper 32 bits by multiply and shift; limit < 2^32.
+
+    The chance of a value is off by at most limit / 2^32 of itself.
+    """
+    return int(np.int64(((bits >> _U32) * np.uint64(limit)) >> _U32))
+
+
+@njit(nogil=True, cache=True)
+def low_word(bits: np.uint64) -> np.uint64:
+    """uint64 in [0, 2^32): the lower 32 bits, independent of what `below` uses."""
+    return bits & _LOW_32
+
+
+@njit(nogil=True, cache=True)
+def permuted(index: int, size: int, key: np.uint64) -> int:
+    """int64: where `index` goes in a permutation of range(size) chosen by the key.
+
+    A Feistel network over the next power of four, walked until it falls inside (Black, Rogaway
+    2002): a shuffle that needs no memory and can start anywhere.
+    """
+    half = np.uint64(1)
+    while (np.uint64(1) << (half + half)) < np.uint64(size):
+        half += np.uint64(1)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    value = np.uint64(index)
+    while True:
+        left, right = value >> half, value & mask
+        for number in range(_FEISTEL_ROUNDS):
+            left, right = right, left ^ (draw(key + right, number) & mask)
+        value = (left << half) | right
+        if value < np.uint64(size):
+            return int(np.int64(value))

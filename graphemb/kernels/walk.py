@@ -1,0 +1,298 @@
+"""Random walks, one step at a time for a whole block of walkers.
+
+The walkers of a block do not depend on each other: what one needs from memory is asked for
+(prefetch) while others go on. A block of walks is time-major, int [length, walkers], each step
+one row of it; -1 stands where a walk has ended. What a walker draws hangs on its key and the
+step alone, so blocks and threads change nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from graphemb.kernels import edge_filter
+from graphemb.kernels.csr import Floats, Ints, Rows
+from graphemb.kernels.hash import Hashes
+from graphemb.kernels.native import prefetch
+from graphemb.kernels.rng import below, draw, low_word, make_key, permuted, unit
+
+_ORDER_STREAM = 0x5AFE
+_GROUP = 128  # walkers between asking for memory and reading it: enough to wait for none
+_U1, _U32 = np.uint64(1), np.uint64(32)
+
+
+class Links(NamedTuple):
+    """A CSR to walk on; `table` uint64 [m] holds its alias tables, or nothing: unweighted."""
+
+    offsets: Ints
+    neighbors: Rows
+    table: Hashes
+
+
+class Bias(NamedTuple):
+    """node2vec's weights for the next node, and what it takes to draw by them.
+
+    Attributes:
+        back: 1/p, for the node before.
+        far: 1/q, for nodes to which no edge leads from the node before; 1 for the others.
+        edges: uint64, the filter of `edge_filter`; read when `far` is not 1.
+        weights: float32 [m], or empty when unweighted.
+        rows: float32 [N, 2], a row's total weight and the most of one neighbour; both are read
+            when `back` is above 1 and `far`.
+    """
+
+    back: float
+    far: float
+    edges: Hashes
+    weights: Floats
+    rows: Floats
+
+
+@njit(nogil=True, cache=True)
+def begin(starts: Rows, first: int, seed: int, keys: Hashes, rows: Rows) -> None:
+    """Fill the keys and first rows of the walks number `first`, `first + 1`, ...
+
+    Every round of `starts.size` walks visits all starts in an order of its own.
+    """
+    size = starts.size
+    order_key = make_key(seed, _ORDER_STREAM)
+    round_key = np.uint64(0)
+    for place in range(rows.size):
+        number = first + place
+        index = number % size
+        if place == 0 or index == 0:
+            round_key = make_key(order_key, number // size)
+        keys[place] = make_key(seed, number)
+        rows[place] = starts[permuted(index, size, round_key)]
+
+
+@njit(nogil=True, cache=True)
+def advance(links: Links, current: Rows, keys: Hashes, step: int, out: Rows) -> None:
+    """Fill `out` int [walkers] with a neighbour each, drawn by weight; -1 where there is none."""
+    bits = np.empty(_GROUP, np.uint64)
+    places = np.empty(_GROUP, np.int64)
+    for low in range(0, current.size, _GROUP):
+        group = current[low : low + _GROUP]
+        for walker in range(group.size):
+            bits[walker] = draw(keys[low + walker], step)
+        _draw_neighbors(links, group, bits, places, out[low : low + _GROUP])
+
+
+@njit(nogil=True, cache=True)
+def _draw_neighbors(links: Links, rows: Rows, bits: Hashes, places: Ints, out: Rows) -> None:
+    """Fill `out` for one group of walkers; each of three look-ups is asked for one pass ahead."""
+    offsets, neighbors, table = links
+    for walker in range(rows.size):
+        prefetch(offsets, max(rows[walker], 0))
+    for walker in range(rows.size):
+        row = rows[walker]
+        places[walker] = -1
+        if row >= 0 and offsets[row + 1] > offsets[row]:
+            start = offsets[row]
+            places[walker] = start + below(bits[walker], offsets[row + 1] - start)
+            prefetch(neighbors, places[walker])
+            if table.size > 0:
+                prefetch(table, places[walker])
+    if table.size > 0:
+        for walker in range(rows.size):
+            place = places[walker]
+            if place >= 0:
+                entry = table[place]
+                other = offsets[rows[walker]] + np.int64(low_word(entry))
+                own = low_word(bits[walker]) < entry >> _U32
+                places[walker] = other + (place - other) * own  # no branch to guess wrong
+                prefetch(neighbors, places[walker])
+    for walker in range(rows.size):
+        out[walker] = neighbors[places[walker]] if places[walker] >= 0 else -1
+
+
+@njit(nogil=True, cache=True)
+def advance_biased(
+    links: Links, bias: Bias, before: Rows, current: Rows, keys: Hashes, step: int, out: Rows
+) -> None:
+    """As `advance`, but weighed by where the walker came from: node2vec, by rejection.
+
+    A candidate drawn by weight is kept with chance bias / limit, limit = max(1, 1/q). What a
+    return to the node before exceeds the limit by is drawn apart, so that a small p costs no
+    more tries (Yang et al. 2019, KnightKing). Walkers whose candidate is refused try again
+    together. Every pass sorts walkers into lists; branches would be guessed wrong too often.
+    """
+    waiting, group = np.empty(current.size, np.int64), np.empty(_GROUP, np.int64)
+    for walker in range(current.size):
+        waiting[walker] = walker
+    count, attempt = current.size, 0
+    while count > 0:
+        refused = 0
+        for low in range(0, count, _GROUP):
+            size = min(_GROUP, count - low)
+            for i in range(size):
+                group[i] = waiting[low + i]
+            number = (np.uint64(attempt) << _U32) + np.uint64(2 * step)
+            left = _try(links, bias, before, current, keys, number, group[:size], out)
+            for i in range(left):
+                waiting[refused + i] = group[i]
+            refused += left
+        count = refused
+        attempt += 1
+
+
+@njit(nogil=True, cache=True)
+def _try(
+    links: Links,
+    bias: Bias,
+    before: Rows,
+    current: Rows,
+    keys: Hashes,
+    number: np.uint64,
+    group: Ints,
+    out: Rows,
+) -> int:
+    """One candidate for each walker of a group; those refused come to the group's front."""
+    offsets, neighbors, _ = links
+    limit = max(1.0, bias.far)
+    sure, back = min(1.0, bias.far), min(bias.back, limit)
+    rows = np.empty(group.size, current.dtype)
+    found = np.empty(group.size, current.dtype)
+    bits = np.empty(group.size, np.uint64)
+    places = np.empty(group.size, np.int64)
+    levels = np.empty(group.size, np.float64)
+    for i in range(group.size):
+        walker = group[i]
+        rows[i] = current[walker]
+        bits[i] = draw(keys[walker], number)
+        if bias.back > limit:
+            prefetch(bias.rows, 2 * max(rows[i], 0))
+    _draw_neighbors(links, rows, bits, places, found)
+    refused, asking, returning = 0, 0, 0
+    asks, returns = np.empty(group.size, np.int64), np.empty(group.size, np.int64)
+    for i in range(group.size):
+        walker = group[i]
+        level = unit(draw(keys[walker], number + _U1))
+        if bias.back > limit and rows[i] >= 0:
+            excess = (bias.back - limit) * bias.rows[rows[i], 1] / bias.rows[rows[i], 0]
+            level *= limit + excess
+        else:
+            level *= limit
+        levels[i] = level
+        out[walker] = found[i]
+        ended = found[i] < 0
+        home = found[i] == before[walker]
+        beyond = (level >= limit) & (not ended)
+        kept = ended | (level < (back if home else sure))
+        asked = not (kept | home | beyond)
+        edge_filter.fetch(bias.edges, before[walker], found[i])
+        returns[returning] = i
+        returning += beyond
+        asks[asking] = i
+        asking += asked
+        places[refused] = walker
+        refused += not (kept | asked | beyond)
+    likely = 0
+    for j in range(asking):
+        i = asks[j]
+        walker = group[i]
+        maybe = edge_filter.may_hold(bias.edges, before[walker], found[i])
+        asks[likely] = i
+        likely += maybe
+        places[refused] = walker
+        refused += (not maybe) & (bias.far < 1.0)
+    for j in range(likely):
+        i = asks[j]
+        walker = group[i]
+        near = is_neighbor(offsets, neighbors, before[walker], found[i])
+        places[refused] = walker
+        refused += near != (bias.far < 1.0)
+    for j in range(returning):
+        i = returns[j]
+        walker = group[i]
+        weight = weight_to(links, bias.weights, rows[i], before[walker])
+        excess = (bias.back - limit) * weight / bias.rows[rows[i], 0]
+        out[walker] = before[walker]
+        places[refused] = walker
+        refused += levels[i] >= limit + excess
+    for i in range(refused):
+        group[i] = places[i]
+    return refused
+
+
+@njit(nogil=True, cache=True)
+def is_neighbor(offsets: Ints, neighbors: Rows, row: int, other: int) -> bool:
+    """Whether an edge leads from `row` to `other`."""
+    place = _first_not_below(offsets, neighbors, row, other)
+    return bool(place < offsets[row + 1] and neighbors[place] == other)
+
+
+@njit(nogil=True, cache=True)
+def _first_not_below(offsets: Ints, neighbors: Rows, row: int, other: int) -> int:
+    """The place of the row's first neighbour that is not below `other`."""
+    place = offsets[row]
+    size = offsets[row + 1] - place
+    while size > 1:
+        half = size >> 1
+        place += half * (neighbors[place + half - 1] < other)
+        size -= half
+    return int(place + (size > 0 and neighbors[place] < other))
+
+
+@njit(nogil=True, cache=True)
+def weight_to(links: Links, weights: Floats, row: int, other: int) -> float:
+    """The weight of all edges from `row` to `other`."""
+    offsets, neighbors, _ = links
+    total = 0.0
+    place = _first_not_below(offsets, neighbors, row, other)
+    while place < offsets[row + 1] and neighbors[place] == other:
+        total += weights[place] if weights.size > 0 else 1.0
+        place += 1
+    return total
+
+
+@njit(nogil=True, cache=True)
+def weigh_rows(
+    offsets: Ints, neighbors: Rows, weights: Floats, rows: Floats, low: int, high: int
+) -> None:
+    """Fill `rows` float32 [N, 2], [low, high): total weight, and the most of one neighbour."""
+    for row in range(low, high):
+        total, most, here = 0.0, 0.0, 0.0
+        for place in range(offsets[row], offsets[row + 1]):
+            weight = np.float64(weights[place]) if weights.size > 0 else 1.0
+            parallel = place > offsets[row] and neighbors[place] == neighbors[place - 1]
+            here = here + weight if parallel else weight
+            total += weight
+            most = max(most, here)
+        rows[row, 0], rows[row, 1] = total, most
+
+
+@njit(nogil=True, cache=True)
+def pack(walks: Rows, shifts: Ints, tokens: Rows, lengths: Ints) -> int:
+    """Write walks int [length, walkers] one after the other, without what comes after their ends.
+
+    Args:
+        shifts: int64 [length], added to the rows of each step.
+        tokens: filled, as far as the value returned.
+        lengths: int64 [walkers], filled.
+    """
+    count = 0
+    for walker in range(walks.shape[1]):
+        start = count
+        for step in range(walks.shape[0]):
+            row = walks[step, walker]
+            if row < 0:
+                break
+            tokens[count] = row + shifts[step]
+            count += 1
+        lengths[walker] = count - start
+    return count
+
+
+@njit(nogil=True, cache=True)
+def count_rows(tokens: Rows, lengths: Ints, counts: Ints) -> None:
+    """Add to `counts` int64 [N] how often each row stands in a walk of two nodes or more."""
+    place = 0
+    for length in lengths:
+        if length > 1:
+            for token in tokens[place : place + length]:
+                counts[token] += 1
+        place += length
