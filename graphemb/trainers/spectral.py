@@ -90,11 +90,12 @@ class FastRP:
         rows = self._projection(graph, merged)
         out = unit_rows(rows) * np.float32(self.weights[0])
         spare = np.zeros_like(rows)
-        for power, weight in enumerate(self.weights[1:], 1):
-            self._add_power(merged, float(weight), rows, spare, out)
-            rows, spare = spare, rows
+        for power, weight in enumerate(self.weights):
+            if power:
+                self._add_power(merged, float(weight), rows, spare, out)
+                rows, spare = spare, rows
             if on_epoch:
-                on_epoch(EpochEvent(power, len(self.weights) - 1))
+                on_epoch(EpochEvent(power + 1, len(self.weights)))
         learned = (merged.degrees > 0) & out.any(axis=1)
         parts = split_matrix(out, learned, graph, merged.node_types)
         return Embeddings(parts, provenance(self, graph))
