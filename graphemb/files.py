@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_FOLDER = frozenset({errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG})
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 _FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync alone stops at the drive's cache
 
@@ -91,7 +92,7 @@ def raise_storage_error(error: OSError, folder: Path, needed: int = 0) -> NoRetu
         raise StorageFull(max(needed, 1), free_bytes(folder), source=folder) from error
     if error.errno == errno.EIO:
         raise StoreError(
-            "the disk failed; nothing was published",
+            "the disk failed while writing",
             code="io_error",
             source=error.filename or folder,
             value=error.strerror,
@@ -104,6 +105,13 @@ def raise_storage_error(error: OSError, folder: Path, needed: int = 0) -> NoRetu
             source=folder,
             value=error.strerror,
             hint="reading still works; give another folder or the right to write",
+        ) from error
+    if error.errno in _NO_FOLDER:
+        raise StoreError(
+            "no folder can be made there",
+            code="not_a_folder",
+            source=error.filename or folder,
+            value=error.strerror,
         ) from error
     raise error
 
@@ -145,18 +153,28 @@ def atomic_folder(path: str | Path, *, replace: bool = False, needed: int = 0) -
         target.parent.mkdir(parents=True, exist_ok=True)
     _check_target(target, replace)
     check_free(target.parent, needed)
-    temporary = temporary_name(target)
+    with filling(temporary_name(target), needed=needed) as temporary:
+        yield temporary
+        sync_tree(temporary)
+        _check_target(target, replace)
+        move_folder(temporary, target)
+
+
+@contextlib.contextmanager
+def filling(temporary: Path, *, needed: int = 0) -> Iterator[Path]:
+    """Make a folder to be filled and then renamed; it is gone when the block fails.
+
+    Raises:
+        StoreError, StorageFull: what the disk answers, as `storage_errors`.
+    """
     try:
-        with storage_errors(target.parent, needed):
+        with storage_errors(temporary.parent, needed):
             temporary.mkdir()
         try:
             yield temporary
         except OSError as error:
-            raise_storage_error(error, target.parent, max(needed, folder_bytes(temporary) + 1))
-        with storage_errors(target.parent, max(needed, folder_bytes(temporary) + 1)):
-            sync_tree(temporary)
-            _check_target(target, replace)
-            move_folder(temporary, target)
+            written = folder_bytes(temporary) + 1
+            raise_storage_error(error, temporary.parent, max(needed, written))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

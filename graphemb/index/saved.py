@@ -99,6 +99,13 @@ def vectors_digest(vectors: Vectors) -> str:
     return sha.hexdigest()
 
 
+def ids_digest(ids: Ids) -> str:
+    """SHA-256 of the ids."""
+    sha = hashlib.sha256(f"{ids.kind} {len(ids)}".encode())
+    _add_ids(sha, ids)
+    return sha.hexdigest()
+
+
 def _add_ids(sha: Any, ids: Ids) -> None:
     if ids.kind == "int":
         sha.update(np.asarray(ids.array).tobytes())
