@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from graphemb.checks import check_choice, check_int, check_number
@@ -55,14 +56,21 @@ class Derivation:
     weight: WeightChoice = "edge"
     normalise: Normalise = "mean"
     min_support: int = 1
-    paths: dict[Metapath, float] = field(init=False, repr=False)
-    weightings: dict[EdgeType, Weighting] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_choice("normalise", self.normalise, NORMALISE)
         check_int("min_support", self.min_support, low=1)
-        object.__setattr__(self, "paths", read_paths(self.along))
-        object.__setattr__(self, "weightings", _read_weightings(self.weight, self.paths))
+        assert self.paths and self.weightings  # read now, so that errors come now
+
+    @cached_property
+    def paths(self) -> dict[Metapath, float]:
+        """The metapaths of `along` and their weights."""
+        return read_paths(self.along)
+
+    @cached_property
+    def weightings(self) -> dict[EdgeType, Weighting]:
+        """The weighting of every edge type of these paths."""
+        return _read_weightings(self.weight, self.paths)
 
     @property
     def derived_type(self) -> NodeType:

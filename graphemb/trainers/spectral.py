@@ -57,7 +57,7 @@ class FastRP:
     """
 
     dim: int = 128
-    weights: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 1.0)
+    weights: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 1.0, 1.0)
     self_loops: float = 0.0
     degree_exponent: float = 0.0
     sparsity: float = 3.0
