@@ -274,11 +274,23 @@ def read_array(path: Path, *, mmap: bool = True) -> npt.NDArray[Any]:
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write Parquet with a checksum on every page."""
+    """Write Parquet with a checksum on every page; only texts get a dictionary."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    texts = [
+        column.name
+        for column in table.schema
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    ]
     with create(path) as file:
-        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+        pq.write_table(
+            table,
+            file,
+            compression="zstd",
+            use_dictionary=texts or False,
+            write_page_checksum=True,
+        )
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -238,11 +238,13 @@ def _manifest(
 
 
 def _bytes_needed(request: Request) -> int:
-    """A little more than the files will take."""
+    """A little more than the files will take: the vectors twice, the ids twice, the indexes."""
     total = 2**16
     for node_type, part in request.embeddings.items():
         ids = part.ids.array.nbytes + part.missing.array.nbytes
+        total += 2 * part.matrix.nbytes + 2 * ids + 2**14
         plan = request.plans.get(node_type)
-        copies = 2 if plan is None or plan.kind == "flat" else 4
-        total += copies * part.matrix.nbytes + 2 * ids + 2**14
+        if plan is not None and plan.kind != "flat":
+            links = plan.kind.links if isinstance(plan.kind, HNSW) else HNSW().links
+            total += part.matrix.nbytes + len(part) * (10 * links + 32)
     return total
