@@ -28,13 +28,13 @@ class LanesType(types.Type):
         super().__init__(name="Lanes")
 
 
-_LANES: Any = LanesType()  # type: ignore[no-untyped-call]
+_LANES: Any = LanesType()
 
 
 @register_model(LanesType)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: Any) -> None:
-        super().__init__(manager, numba_type, _VECTOR)
+        super().__init__(manager, numba_type, _VECTOR)  # type: ignore[no-untyped-call]
 
 
 def _address(context: Any, builder: Any, array_type: Any, args: Sequence[Any]) -> Any:

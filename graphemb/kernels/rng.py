@@ -8,6 +8,7 @@ numbers come out on every platform.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -17,6 +18,7 @@ _U27, _U30, _U31, _U32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(
 _U11 = np.uint64(11)
 _LOW_32 = np.uint64(0xFFFFFFFF)
 _FEISTEL_ROUNDS = 4
+_ORDER_STREAM = 0x5AFE
 
 
 @njit(nogil=True, cache=True)
@@ -34,7 +36,7 @@ def draw(key: np.uint64, count: int | np.uint64) -> np.uint64:
 
 
 @njit(nogil=True, cache=True)
-def make_key(seed: int | np.uint64, stream: int) -> np.uint64:
+def make_key(seed: int | np.uint64, stream: int | np.uint64) -> np.uint64:
     """uint64 key of one stream of a seed; streams do not overlap but by chance of 2^-64."""
     return mix(draw(np.uint64(seed), np.uint64(0)) + mix(np.uint64(stream) ^ _GOLDEN))
 
@@ -79,3 +81,18 @@ def permuted(index: int, size: int, key: np.uint64) -> int:
         value = (left << half) | right
         if value < np.uint64(size):
             return int(np.int64(value))
+
+
+@njit(nogil=True, cache=True)
+def rounds_in_order(first: int, size: int, seed: int, out: npt.NDArray[np.int64]) -> None:
+    """Fill `out` with the items number `first`, `first + 1`, ... of an endless sequence.
+
+    Every `size` numbers go through all of range(size), each time in another order.
+    """
+    order_key = make_key(seed, _ORDER_STREAM)
+    round_key = np.uint64(0)
+    for place in range(out.size):
+        index = (first + place) % size
+        if place == 0 or index == 0:
+            round_key = make_key(order_key, (first + place) // size)
+        out[place] = permuted(index, size, round_key)

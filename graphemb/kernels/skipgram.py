@@ -43,7 +43,6 @@ from graphemb.kernels.rng import below, draw, make_key, unit
 
 TILE = 4  # contexts whose products with
 GROUP = 3  # so many targets are summed at once: 12 of the 16 lanes of one result
-_LOSS_EVERY = 64  # the loss is estimated from one center in so many
 _NOISE_STREAM = 0x4015E
 _TINY = 1e-30
 
@@ -80,6 +79,7 @@ class Plan(NamedTuple):
         total: sequences of all epochs.
         seed: of windows and negatives.
         cbow: predict the center from the mean of its contexts, not from each.
+        loss_every: estimate the loss from one center in so many.
     """
 
     radius: int
@@ -88,6 +88,7 @@ class Plan(NamedTuple):
     total: int
     seed: int
     cbow: bool
+    loss_every: int
 
 
 class Desk(NamedTuple):
@@ -173,7 +174,7 @@ def _learn_sequence(
             count = one
         else:
             _learn(inputs, model.outputs, dim, noise.negatives, desk, now, count, rate)
-        if (number + place) % _LOSS_EVERY == 0:
+        if (number + place) % plan.loss_every == 0:
             loss += _loss(desk.slopes, count, noise.negatives, rate)
             pairs += count
     return loss, pairs

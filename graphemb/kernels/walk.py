@@ -17,9 +17,8 @@ from graphemb.kernels import edge_filter
 from graphemb.kernels.csr import Floats, Ints, Rows
 from graphemb.kernels.hash import Hashes
 from graphemb.kernels.native import prefetch
-from graphemb.kernels.rng import below, draw, low_word, make_key, permuted, unit
+from graphemb.kernels.rng import below, draw, low_word, make_key, rounds_in_order, unit
 
-_ORDER_STREAM = 0x5AFE
 _GROUP = 128  # walkers between asking for memory and reading it: enough to wait for none
 _U1, _U32 = np.uint64(1), np.uint64(32)
 
@@ -57,16 +56,11 @@ def begin(starts: Rows, first: int, seed: int, keys: Hashes, rows: Rows) -> None
 
     Every round of `starts.size` walks visits all starts in an order of its own.
     """
-    size = starts.size
-    order_key = make_key(seed, _ORDER_STREAM)
-    round_key = np.uint64(0)
+    order = np.empty(rows.size, np.int64)
+    rounds_in_order(first, starts.size, seed, order)
     for place in range(rows.size):
-        number = first + place
-        index = number % size
-        if place == 0 or index == 0:
-            round_key = make_key(order_key, number // size)
-        keys[place] = make_key(seed, number)
-        rows[place] = starts[permuted(index, size, round_key)]
+        keys[place] = make_key(seed, first + place)
+        rows[place] = starts[order[place]]
 
 
 @njit(nogil=True, cache=True)
@@ -263,36 +257,3 @@ def weigh_rows(
             total += weight
             most = max(most, here)
         rows[row, 0], rows[row, 1] = total, most
-
-
-@njit(nogil=True, cache=True)
-def pack(walks: Rows, shifts: Ints, tokens: Rows, lengths: Ints) -> int:
-    """Write walks int [length, walkers] one after the other, without what comes after their ends.
-
-    Args:
-        shifts: int64 [length], added to the rows of each step.
-        tokens: filled, as far as the value returned.
-        lengths: int64 [walkers], filled.
-    """
-    count = 0
-    for walker in range(walks.shape[1]):
-        start = count
-        for step in range(walks.shape[0]):
-            row = walks[step, walker]
-            if row < 0:
-                break
-            tokens[count] = row + shifts[step]
-            count += 1
-        lengths[walker] = count - start
-    return count
-
-
-@njit(nogil=True, cache=True)
-def count_rows(tokens: Rows, lengths: Ints, counts: Ints) -> None:
-    """Add to `counts` int64 [N] how often each row stands in a walk of two nodes or more."""
-    place = 0
-    for length in lengths:
-        if length > 1:
-            for token in tokens[place : place + length]:
-                counts[token] += 1
-        place += length

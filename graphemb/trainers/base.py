@@ -15,7 +15,7 @@ from graphemb.embeddings import Embeddings, Vectors
 from graphemb.errors import ConfigError, UnknownName
 from graphemb.graph import HeteroGraph
 from graphemb.ids import Ids
-from graphemb.types import BoolArray, EdgeType, FloatArray
+from graphemb.types import BoolArray, EdgeType, FloatArray, NodeType
 
 GROUP = "graphemb.trainers"
 """Entry-point group of trainers, ours and a third party's."""
@@ -138,15 +138,15 @@ def split_matrix(
     parts, start = [], 0
     for node_type in node_types:
         ids = graph.ids(node_type)
-        end = start + len(ids)
-        here = learned[start:end]
-        parts.append(
-            Vectors(
-                node_type,
-                ids if here.all() else ids.take(here.nonzero()[0]),
-                matrix[start:end] if here.all() else matrix[start:end][here],
-                Ids(ids.array[:0]) if here.all() else ids.take((~here).nonzero()[0]),
-            )
-        )
-        start = end
+        rows = slice(start, start + len(ids))
+        parts.append(vectors_of(node_type, ids, matrix[rows], learned[rows]))
+        start = rows.stop
     return parts
+
+
+def vectors_of(node_type: NodeType, ids: Ids, matrix: FloatArray, learned: BoolArray) -> Vectors:
+    """The rows of `matrix` float32 [n, dim] where `learned` bool [n]; the other ids are missing."""
+    if learned.all():
+        return Vectors(node_type, ids, matrix, Ids(ids.array[:0]))
+    there, gone = learned.nonzero()[0], (~learned).nonzero()[0]
+    return Vectors(node_type, ids.take(there), matrix[there], ids.take(gone))

@@ -1,0 +1,212 @@
+"""Learning from a source of sequences: matrices, threads, epochs, progress."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from graphemb.embeddings import Embeddings
+from graphemb.errors import ConfigError, DimensionMismatch, TrainingError
+from graphemb.kernels import skipgram
+from graphemb.kernels.native import LANES
+from graphemb.linalg import over_rows
+from graphemb.trainers.base import EpochEvent, OnEpoch
+from graphemb.trainers.walk.fields import SkipGramFields
+from graphemb.trainers.walk.noise import make_noise
+from graphemb.trainers.walk.threads import in_threads
+from graphemb.types import BoolArray, FloatArray
+from graphemb.walks import Source, Space
+
+_TOKENS_PER_BLOCK = 20_000
+_BLOCKS_PER_THREAD = 8
+_SECONDS_PER_EVENT = 0.5
+_DIVERGED = 4.0  # times the loss of a model that knows nothing
+_PAIRS_TO_JUDGE = 100
+_CENTERS_FOR_LOSS = 1000
+_LOSS_EVERY = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What came out of training.
+
+    Attributes:
+        vectors: float32 [N, dim].
+        learned: bool [N], False for nodes that no pair was of and that had no older vector.
+        losses: of each epoch, the mean over (center, context) pairs with their negatives,
+            estimated; None where there was none.
+        tokens: nodes trained as centers, over all epochs.
+    """
+
+    vectors: FloatArray
+    learned: BoolArray
+    losses: list[float | None]
+    tokens: int
+
+
+def train(
+    config: SkipGramFields,
+    source: Source,
+    *,
+    init: Embeddings | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Trained:
+    """Learn a vector for every node of `source.space`.
+
+    Args:
+        init: older vectors to go on from, where there are any of these nodes.
+
+    Raises:
+        DimensionMismatch: `init` is of another dimension.
+        ConfigError: `init` holds none of the nodes.
+        TrainingError: the loss is not a number, or diverges.
+    """
+    size = source.space.num_rows
+    width = -(-config.dim // LANES) * LANES
+    inputs = _aligned(size * width + LANES)
+    begin = partial(skipgram.start_inputs, inputs, width, config.dim, config.seed)
+    over_rows(begin, np.arange(size + 1))
+    vectors = inputs[: size * width].reshape(size, width)[:, : config.dim]
+    known = _go_on_from(init, source.space, vectors)
+    seen = np.zeros(size, np.uint8)
+    model = skipgram.Model(inputs, _aligned(inputs.size), width, seen)
+    run = _Run(config, source, model, on_epoch)
+    losses = run.all_epochs()
+    return Trained(np.ascontiguousarray(vectors), seen.astype(np.bool_) | known, losses, run.tokens)
+
+
+def _aligned(size: int) -> FloatArray:
+    """float32 zeros that start at a cache line, so that no sixteen of a row lie across two."""
+    room = np.zeros(size + LANES, np.float32)
+    start = -(room.ctypes.data // room.itemsize) % LANES
+    return room[start : start + size]
+
+
+def _go_on_from(init: Embeddings | None, space: Space, vectors: FloatArray) -> BoolArray:
+    """Copy older vectors into `vectors` [N, dim]; bool [N]: who had one."""
+    known = np.zeros(space.num_rows, np.bool_)
+    if init is None:
+        return known
+    if init.dim != vectors.shape[1]:
+        raise DimensionMismatch(vectors.shape[1], init.dim, source="init")
+    for node_type, ids in zip(space.node_types, space.ids, strict=True):
+        if node_type in init:
+            places = init[node_type].ids.find(ids)
+            there = np.flatnonzero(places >= 0)
+            rows = there + space.first(node_type)
+            vectors[rows] = init[node_type].matrix[places[there]]
+            known[rows] = True
+    if not known.any():
+        raise ConfigError(
+            "the older vectors are of none of these nodes",
+            field="init",
+            value=sorted(init),
+            hint=f"node types wanted: {', '.join(space.node_types)}",
+        )
+    return known
+
+
+class _Done(NamedTuple):
+    """What one block of sequences came to."""
+
+    tokens: int
+    loss: float
+    pairs: int
+
+
+@dataclass(eq=False)
+class _Run:
+    """One training under way."""
+
+    config: SkipGramFields
+    source: Source
+    model: skipgram.Model
+    on_epoch: OnEpoch | None
+    tokens: int = 0
+    done: list[_Done] = field(default_factory=list)  # blocks of this epoch; threads append
+
+    def all_epochs(self) -> list[float | None]:
+        """Train; the loss of each epoch."""
+        epochs = self.config.epochs
+        if not self.source.num_sequences:
+            self._tell(epochs, None, None)
+            return []
+        noise = make_noise(self.config, self.source)
+        centers = int(self.source.num_sequences * self.source.mean_length)
+        plan = skipgram.Plan(
+            self.config.context_size,
+            float(self.config.learning_rate),
+            float(self.config.min_learning_rate),
+            self.source.num_sequences * epochs,
+            self.config.seed,
+            self.config.objective == "cbow",
+            max(1, min(centers // _CENTERS_FOR_LOSS, _LOSS_EVERY)),
+        )
+        return [self._epoch(epoch, noise, plan) for epoch in range(epochs)]
+
+    def _epoch(self, epoch: int, noise: skipgram.Noise, plan: skipgram.Plan) -> float | None:
+        number, threads = self.source.num_sequences, self.config.threads_used
+        size = int(_TOKENS_PER_BLOCK / max(self.source.mean_length, 1.0))
+        size = max(1, min(size, number // (threads * _BLOCKS_PER_THREAD)))
+        blocks = -(-number // size)
+        self.done = []
+        heard, since = 0, time.perf_counter()
+
+        def learn(block: int) -> None:
+            low = block * size
+            first = epoch * number + low
+            part = self.source.block(first, min(size, number - low))
+            loss, pairs = skipgram.train(self.model, noise, plan, *part, first)
+            if not math.isfinite(loss):
+                raise self._failure("the loss is not a number")
+            self.done.append(_Done(part[0].size, loss, pairs))
+
+        def look() -> None:
+            nonlocal heard, since
+            now, count = time.perf_counter(), len(self.done)
+            if count > heard and (count == blocks or now - since >= _SECONDS_PER_EVENT):
+                news = self.done[heard:count]
+                rate = sum(block.tokens for block in news) / max(now - since, 1e-9)
+                self._tell(epoch + count / blocks, rate, self._loss(news))
+                heard, since = count, now
+
+        in_threads(learn, blocks, threads, look=look)
+        self._check_matrices()
+        self.tokens += sum(block.tokens for block in self.done)
+        return self._loss(self.done)
+
+    def _tell(self, epoch: float, rate: float | None, loss: float | None) -> None:
+        if self.on_epoch:
+            self.on_epoch(EpochEvent(epoch, self.config.epochs, rate, loss))
+
+    def _loss(self, blocks: list[_Done]) -> float | None:
+        """The mean loss of a pair."""
+        pairs = sum(block.pairs for block in blocks)
+        if not pairs:
+            return None
+        mean = sum(block.loss for block in blocks) / pairs
+        if pairs >= _PAIRS_TO_JUDGE and mean > _DIVERGED * (
+            1 + self.config.num_negatives
+        ) * math.log(2):
+            raise self._failure(f"the loss diverges, it is {mean:.3g} a pair")
+        return mean
+
+    def _check_matrices(self) -> None:
+        for matrix in (self.model.inputs, self.model.outputs):
+            if not math.isfinite(matrix.sum(dtype=np.float64)):
+                raise self._failure("a component is not a number")
+
+    def _failure(self, what: str) -> TrainingError:
+        fine = math.isfinite(self.model.inputs.sum(dtype=np.float64))
+        return TrainingError(
+            f"{what} (seen in the matrix of {'outputs' if fine else 'inputs'})",
+            code="diverged",
+            field="learning_rate",
+            value=self.config.learning_rate,
+            hint="a smaller learning rate may help",
+        )
