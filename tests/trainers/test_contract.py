@@ -20,7 +20,7 @@ CASES: dict[str, dict[str, Any]] = {
     "NodeVectors": {"dim": 16, "method": "ProNE"},
     "RandomVectors": {"dim": 16},
     "SVD": {"dim": 16},
-    "SequenceSkipGram": {"dim": 16, "epochs": 20, "sequences": "user-buys-product"},
+    "SequenceSkipGram": {"dim": 16, "epochs": 20, "along": "user-buys-product"},
 }
 """The fields as a TOML table has them."""
 LEARNS_NOTHING = {"RandomVectors"}
