@@ -1,5 +1,6 @@
 """For authors of trainers and loaders: contracts to check against, graphs with known answers."""
 
+from graphemb.testing.loaders import check_loader
 from graphemb.testing.toys import (
     BUYS,
     KNOWS,
@@ -21,6 +22,7 @@ __all__ = [
     "TO",
     "awkward",
     "chain",
+    "check_loader",
     "check_trainer",
     "checkerboard",
     "communities",

@@ -81,10 +81,10 @@ def write_tables(connection: Any, graph: HeteroGraph, report: Report) -> None:
 
 
 def _edge_table(graph: HeteroGraph, edge_type: EdgeType) -> pa.Table:
-    edge_properties(graph, edge_type)
+    names = edge_properties(graph, edge_type)
     table = _storable(graph.edge_table(edge_type), edge_type)
     numbers = pair_numbers(graph[edge_type])
-    if numbers.any():
+    if numbers.any() or not names:  # COPY wants at least one column by name
         table = table.append_column(PARALLEL, pa.array(numbers, mask=numbers == 0))
     return table
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,7 +16,7 @@ from graphemb.source import Answer, GraphSpec, Parameter, Query, Report, Source
 from graphemb_loaders.cypher import read_back
 from graphemb_loaders.neo4j import read
 from graphemb_loaders.neo4j.connection import Connection
-from graphemb_loaders.neo4j.read import Plan
+from graphemb_loaders.neo4j.plan import Plan, look, refuse_internal
 from graphemb_loaders.neo4j.write import write_batches
 
 if TYPE_CHECKING:
@@ -50,19 +51,10 @@ class Neo4jLoader:
             MemoryLimit: more rows than `max_rows`.
         """
         looked = _at_once(lambda query: self._look(query, parameters), queries)
-        plans = _at_once(lambda plan: self._measure(plan, report), looked)
-        tasks = [(plan, part) for plan in plans for part in range(plan.parts)]
-        done = dict.fromkeys((plan.query.name for plan in plans), 0)
-
-        def fetch(task: tuple[Plan, int]) -> Answer:
-            plan, part = task
-            table, notes = read.fetch(self._connection, plan, part, report)
-            done[plan.query.name] += table.num_rows
-            report(plan.query.name, done[plan.query.name], plan.rows)
-            return Answer(table, notes)
-
-        parts = iter(_at_once(fetch, tasks))
-        return [self._joined(plan, list(islice(parts, plan.parts))) for plan in plans]
+        bites = _at_once(lambda plan: self._bite(plan, report), looked)
+        large = [plan for plan, whole in zip(looked, bites, strict=True) if whole is None]
+        measured = iter(self._in_parts(large, report))
+        return [whole or next(measured) for whole in bites]
 
     def write(self, graph: HeteroGraph, report: Report) -> None:
         """Write nodes and relationships in batches, each idempotent by key.
@@ -86,13 +78,32 @@ class Neo4jLoader:
         self._connection.close()
 
     def _look(self, query: Query, parameters: Mapping[str, Parameter]) -> Plan:
-        plan = read.look(self._connection, query, parameters)
-        return read.refuse_internal(plan, self._source)
+        plan = look(self._connection, query, parameters)
+        return refuse_internal(plan, self._source)
 
-    def _measure(self, plan: Plan, report: Report) -> Plan:
-        plan = read.measure(self._connection, plan, self._source)
-        report(plan.query.name, 0, plan.rows)
-        return plan
+    def _bite(self, plan: Plan, report: Report) -> Answer | None:
+        report(plan.query.name, 0, None)
+        table = read.bite(self._connection, plan, self._source)
+        if table is None:
+            return None
+        report(plan.query.name, table.num_rows, table.num_rows)
+        return self._joined(replace(plan, rows=table.num_rows), [Answer(table)])
+
+    def _in_parts(self, looked: Sequence[Plan], report: Report) -> list[Answer]:
+        """Answers too large for one bite, or of types that their first rows did not show."""
+        plans = _at_once(lambda plan: read.measure(self._connection, plan, self._source), looked)
+        tasks = [(plan, part) for plan in plans for part in range(plan.parts)]
+        done = dict.fromkeys((plan.query.name for plan in plans), 0)
+
+        def fetch(task: tuple[Plan, int]) -> Answer:
+            plan, part = task
+            table, notes = read.fetch(self._connection, plan, part, report)
+            done[plan.query.name] += table.num_rows
+            report(plan.query.name, done[plan.query.name], plan.rows)
+            return Answer(table, notes)
+
+        parts = iter(_at_once(fetch, tasks))
+        return [self._joined(plan, list(islice(parts, plan.parts))) for plan in plans]
 
     def _joined(self, plan: Plan, parts: Sequence[Answer]) -> Answer:
         table = read.join(plan, [part.table for part in parts], self._source)

@@ -54,11 +54,12 @@ class Column:
             return f"duration.inDays(date('1970-01-01'), {name_cypher}).days"
         if not pa.types.is_timestamp(self.type):
             return name_cypher
-        moment_cypher = name_cypher
-        if self.type.tz is None:
-            moment_cypher = f"datetime({{datetime: {name_cypher}, timezone: 'Z'}})"
         # not epochSeconds: before 1970 that is a second late where there are fractions
-        return f"{moment_cypher}.epochMillis * 1000 + {name_cypher}.microsecond % 1000"
+        micros_cypher = f"epochMillis * 1000 + {name_cypher}.microsecond % 1000"
+        if self.type.tz is not None:
+            return f"{name_cypher}.{micros_cypher}"
+        moment_cypher = f"datetime({{datetime: {name_cypher}, timezone: 'Z'}})"
+        return f"CASE WHEN {name_cypher} IS NOT NULL THEN {moment_cypher}.{micros_cypher} END"
 
     def array(self, values: Sequence[Any], missing: Sequence[bool] | None) -> pa.Array:
         """An Arrow array of values that are not null and, where there are nulls, their places.
