@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -44,8 +45,10 @@ BASELINES: tuple[BaselineName, ...] = (
 )
 CSR: TypeAlias = "sparse.csr_matrix[Any]"
 _DIM = 64
-_REACH = 1 << 22
+_REACH = 1 << 24
 """Non-zeros of intermediate results held at once."""
+_WIDE = 1 << 29
+"""Bytes of a dense intermediate result at most."""
 _DENSE_GAIN = 8
 """A dense product does so many more operations in the time of one sparse one."""
 
@@ -88,7 +91,7 @@ class Chain:
             reached = self.start[sources[low:high]]
             for step in self.steps[:-1]:
                 reached = reached @ step
-            out[low:high] = _last_step(sparse.csr_matrix(reached), self.steps[-1])
+            out[low:high] = self._last_step(sparse.csr_matrix(reached))
         return out
 
     def pairs(self, sources: IntArray, columns: IntArray) -> FloatArray:
@@ -109,16 +112,19 @@ class Chain:
             yield low, high
             low = high
 
+    @cached_property
+    def _last_turned(self) -> CSR:
+        return sparse.csr_matrix(self.steps[-1].T)
 
-def _last_step(reached: CSR, step: CSR) -> FloatArray:
-    """float32 [b, n] = reached x step, by whichever of two ways does less work."""
-    paths = float(np.diff(step.indptr)[reached.indices].sum())
-    dense = float(step.nnz) * reached.shape[0]
-    wide = reached.shape[0] * max(step.shape) * 4 <= 1 << 29
-    if paths * _DENSE_GAIN < dense or not wide:
-        return np.asarray((reached @ step).toarray(), np.float32)
-    turned = np.ascontiguousarray(reached.toarray().T, np.float32)
-    return np.ascontiguousarray(multiply(sparse.csr_matrix(step.T), turned).T)
+    def _last_step(self, reached: CSR) -> FloatArray:
+        """float32 [b, n] = reached x the last step, by whichever of two ways does less work."""
+        step = self.steps[-1]
+        paths = float(np.diff(step.indptr)[reached.indices].sum())
+        wide = reached.shape[0] * max(step.shape) * 4 > _WIDE
+        if wide or paths * _DENSE_GAIN < float(step.nnz) * reached.shape[0]:
+            return np.asarray((reached @ step).toarray(), np.float32)
+        turned = np.ascontiguousarray(reached.toarray().T, np.float32)
+        return multiply(self._last_turned, turned).T
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,8 +92,12 @@ class GivenTask:
         """What a scorer achieves against these negatives."""
         questions = self.questions
         sources = questions.queries[questions.query_of_positive]
-        good = scorer.pairs(sources, questions.columns).astype(np.float64)
-        bad = scorer.pairs(self.sources, self.columns).astype(np.float64)
+        scores = scorer.pairs(
+            np.concatenate([sources, self.sources]),
+            np.concatenate([questions.columns, self.columns]),
+        ).astype(np.float64)
+        scores[np.isnan(scores)] = -np.inf
+        good, bad = scores[: sources.size], scores[sources.size :]
         found = {} if self.offsets is None else ranked(self._placed(good, bad), at)
         return {**found, **separated(good, {"given": bad})}
 

@@ -168,11 +168,11 @@ class _Contest:
         sources = measures.source_slices(self.questions)
         k = self.rules.at[0]
         for entry in self.entries:
-            ranking = rank_all(self.questions, entry.scorer)
+            ranking = rank_all(self.questions, entry.scorer, beside=asked.beside)
             parts = {
                 "main": {
                     **measures.ranked(ranking.placed, self.rules.at),
-                    **asked.separated(entry.scorer),
+                    **asked.separated(ranking.scores),
                 },
                 "target": targets.means(metrics.found_at(ranking.placed, k)),
                 "source": sources.means(metrics.recall_at(ranking.placed, k)),

@@ -13,8 +13,7 @@ from graphemb.evaluate.measures import separated
 from graphemb.evaluate.report import Estimate
 from graphemb.negatives import NegativeKind, NegativeSampler
 from graphemb.split.questions import Questions
-from graphemb.split.ranking import Scorer
-from graphemb.types import IntArray
+from graphemb.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +21,11 @@ class AskedPairs:
     """All positives, and one negative of each kind for each.
 
     Attributes:
-        sources: int64 [p], places of the sources.
         positives: int64 [p], their columns.
         negatives: kind -> int64 [p], columns for the same sources.
         facts: kind -> how many draws were positives, strayed, or were kept all the same.
     """
 
-    sources: IntArray
     positives: IntArray
     negatives: dict[str, IntArray]
     facts: dict[str, dict[str, int]]
@@ -50,17 +47,23 @@ class AskedPairs:
                 "strayed": drawn.strayed,
                 "positives_kept": drawn.kept,
             }
-        return cls(sources, questions.columns, negatives, facts)
+        return cls(questions.columns, negatives, facts)
 
-    def separated(self, scorer: Scorer) -> dict[str, Estimate]:
-        """AUC and AP of a scorer for each kind."""
-        if not self.negatives:
-            return {}
-        columns = [self.positives, *self.negatives.values()]
-        sources = np.tile(self.sources, len(columns))
-        scores = scorer.pairs(sources, np.concatenate(columns)).astype(np.float64)
-        positive, *negative = np.split(scores, len(columns))
-        return separated(positive, dict(zip(self.negatives, negative, strict=True)))
+    @property
+    def beside(self) -> IntArray:
+        """int64 [kinds, p]: the negatives of each positive."""
+        parts = list(self.negatives.values())
+        return np.stack(parts) if parts else np.zeros((0, self.positives.size), np.int64)
+
+    def separated(self, scores: FloatArray) -> dict[str, Estimate]:
+        """AUC and AP for each kind.
+
+        Args:
+            scores: float32 [1 + kinds, p], of the positives and of each kind of negatives; a
+                score that is not a number ranks last.
+        """
+        known = np.where(np.isnan(scores), -np.inf, scores).astype(np.float64)
+        return separated(known[0], dict(zip(self.negatives, known[1:], strict=True)))
 
 
 def _all_known(questions: Questions) -> sparse.csr_matrix[Any]:

@@ -102,7 +102,7 @@ class Questions:
         """Nodes that are ranked, before each query's known ones are left out."""
         return int(self.dst_rows.size)
 
-    @property
+    @cached_property
     def query_of_positive(self) -> IntArray:
         """int64 [p]: the number of each positive's query."""
         return np.repeat(np.arange(self.queries.size), np.diff(self.offsets))

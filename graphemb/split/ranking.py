@@ -46,20 +46,28 @@ class Ranking:
             both is two queries here.
         own_unseen: bool per query of `own`: whether it is the unseen half.
         unseen_top: float64 [q], share of candidates never seen in training in the best `top`.
+        scores: float32 [1 + m, p], of the positives and of the columns asked for beside them.
     """
 
     placed: Placements
     own: Placements
     own_unseen: npt.NDArray[np.bool_]
     unseen_top: Float64Array
+    scores: FloatArray
 
 
 def rank_all(
-    questions: Questions, scorer: Scorer, *, top: int = 10, block_bytes: int = BLOCK_BYTES
+    questions: Questions,
+    scorer: Scorer,
+    *,
+    beside: IntArray | None = None,
+    top: int = 10,
+    block_bytes: int = BLOCK_BYTES,
 ) -> Ranking:
     """Rank every positive among all candidates that are not known, in bounded memory.
 
     Args:
+        beside: int64 [m, p], columns whose scores for the positives' queries are kept as well.
         top: how many best candidates are looked at for `unseen_top`.
         block_bytes: at most so many bytes of scores at once (one query's at the least).
     """
@@ -67,25 +75,32 @@ def rank_all(
     height = max(1, block_bytes // (4 * max(n, 1)))
     found = np.zeros((questions.columns.size, 4), np.int64)
     unseen_top = np.zeros(queries.size)
-    run = _Run(questions, found, unseen_top, min(top, n))
+    columns = questions.columns[None] if beside is None else np.vstack([questions.columns, beside])
+    kept = np.empty(columns.shape, np.float32)
+    run = _Run(questions, columns, found, unseen_top, kept, min(top, n))
     for first in range(0, queries.size, height):
         scores = scorer.block(queries[first : first + height])
         rows = np.arange(scores.shape[0] + 1, dtype=np.int64)
         over_rows(partial(run.rank_rows, scores, first), rows)
-    return _ranking(questions, found, unseen_top)
+    return _ranking(questions, found, unseen_top, kept)
 
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What one ranking fills in."""
+    """What one ranking asks and fills in."""
 
     questions: Questions
+    columns: IntArray
     found: IntArray
     unseen_top: Float64Array
+    kept: FloatArray
     top: int
 
     def rank_rows(self, scores: FloatArray, first: int, low: int, high: int) -> None:
         asked = self.questions
+        start, end = asked.offsets[first + low], asked.offsets[first + high]
+        rows = asked.query_of_positive[start:end] - first
+        self.kept[:, start:end] = scores[rows, self.columns[:, start:end]]
         rank.hide_known(scores, first, asked.known_offsets, asked.known_columns, low, high)
         rank.place_block(
             scores, first, asked.offsets, asked.columns, asked.num_seen, self.found, low, high
@@ -95,7 +110,9 @@ class _Run:
             rank.late_share(scores, seen, self.top, self.unseen_top, first, low, high)
 
 
-def _ranking(questions: Questions, found: IntArray, unseen_top: Float64Array) -> Ranking:
+def _ranking(
+    questions: Questions, found: IntArray, unseen_top: Float64Array, scores: FloatArray
+) -> Ranking:
     ranked = questions.num_ranked
     placed = Placements(questions.offsets, found[:, 0].copy(), found[:, 1].copy(), ranked)
     unseen = questions.columns >= questions.num_seen
@@ -111,7 +128,7 @@ def _ranking(questions: Questions, found: IntArray, unseen_top: Float64Array) ->
     half = groups % 2 == 1
     size = np.where(half, num_unseen[groups // 2], (ranked - num_unseen)[groups // 2])
     own = Placements(offsets, found[:, 2].copy(), found[:, 3].copy(), size)
-    return Ranking(placed, own, half, unseen_top)
+    return Ranking(placed, own, half, unseen_top, scores)
 
 
 @dataclass(frozen=True, eq=False)
