@@ -1,7 +1,7 @@
 """Writing one version: all of it, or nothing that a reader can see.
 
-The files are written into a temporary folder without holding up other publishers. Then, under the
-shelf's lock: a number is taken, the manifest written, everything flushed, the folder renamed, its
+The files are written into a temporary folder and flushed without holding up other publishers. Then,
+under the shelf's lock: a number is taken, the manifest written and flushed, the folder renamed, its
 parent flushed, and last the pointer replaced. A crash before the rename leaves a folder that
 readers skip; after it, a complete version that is not current; after the pointer, all is done.
 """
@@ -28,6 +28,7 @@ from graphemb.files import (
     digest_tree,
     filling,
     storage_errors,
+    sync_file,
     sync_folder,
     sync_tree,
     write_json,
@@ -35,10 +36,10 @@ from graphemb.files import (
 from graphemb.index import HNSW, IVF, Index
 from graphemb.index.saved import ids_digest, vectors_digest
 from graphemb.index.space import Metric
-from graphemb.manifest import JSON, json_bytes
+from graphemb.manifest import JSON, MANIFEST, json_bytes
 from graphemb.store.records import StoreWarning
 from graphemb.store.shelf import TEMPORARY, Pointer, Shelf, read_pointer, try_lock, write_pointer
-from graphemb.store.version import INDEX, REPORT, open_version, seal, write_vectors
+from graphemb.store.version import INDEX, REPORT, SEAL, open_version, seal, write_vectors
 from graphemb.types import NodeType
 
 
@@ -112,6 +113,9 @@ def publish(request: Request) -> int:
         if request.report is not None:
             write_json(folder / REPORT, request.report)
         files = digest_tree(folder)
+        for name in files:
+            (folder / name).chmod(0o444)
+        sync_tree(folder)
         with shelf.locked(request.wait):
             return _commit(request, folder, files)
 
@@ -157,10 +161,10 @@ def _commit(request: Request, folder: Path, files: Mapping[str, JSON]) -> int:
     durable = sync_folder(shelf.versions)
     number = shelf.next_number()
     seal(folder, _manifest(request, number, files, durable))
-    for path in folder.rglob("*"):
-        if path.is_file():
-            path.chmod(0o444)
-    sync_tree(folder)
+    for name in (MANIFEST, SEAL):
+        (folder / name).chmod(0o444)
+        sync_file(folder / name)
+    sync_folder(folder)
     if not shelf.current.exists():
         write_pointer(shelf.current, Pointer(None, 0))
     folder.rename(shelf.version(number))

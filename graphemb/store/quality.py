@@ -7,13 +7,17 @@ here of the centred matrix, so that a common offset does not count as variety.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from graphemb.embeddings import Embeddings, Vectors
 from graphemb.errors import StoreError
 from graphemb.manifest import JSON
 from graphemb.types import FloatArray
+
+Float64Array: TypeAlias = npt.NDArray[np.float64]
 
 MIN_ROWS = 16
 """Fewer vectors than this are not judged."""
@@ -47,10 +51,10 @@ def judge(vectors: Vectors) -> Quality:
     rows, dim = vectors.matrix.shape
     if rows < MIN_ROWS:
         return Quality(rows, None, None, 0, ())
-    cosine, covariance = _moments(vectors.matrix)
-    variances = np.diag(covariance)
+    cosine, variances = _moments(vectors.matrix)
     flat = int((variances <= _FLAT * variances.mean()).sum())
-    rank = _effective_rank(covariance)
+    step = -(-rows // _BLOCK)  # the rank of a sample of at most 32,768 rows
+    rank = _effective_rank(vectors.matrix[::step].astype(np.float64))
     faults = []
     least = MIN_RANK_SHARE * min(dim, rows - 1)
     if rank < least:
@@ -83,29 +87,29 @@ def gate(embeddings: Embeddings, *, force: bool, source: object) -> dict[str, JS
     }
 
 
-def _moments(matrix: FloatArray) -> tuple[float, np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
-    """Mean cosine of pairs of rows, and the covariance of the components, in float64."""
+def _moments(matrix: FloatArray) -> tuple[float, Float64Array]:
+    """Mean cosine of pairs of rows, and float64 [dim] the variance of each component."""
     rows, dim = matrix.shape
     shift = matrix[0].astype(np.float64)
-    total, squares, directions = np.zeros(dim), np.zeros((dim, dim)), np.zeros(dim)
+    total, squares, directions = np.zeros(dim), np.zeros(dim), np.zeros(dim)
     directed = 0
     for start in range(0, rows, _BLOCK):
         block = matrix[start : start + _BLOCK].astype(np.float64)
         lengths = np.sqrt(np.einsum("rd,rd->r", block, block))
         nonzero = lengths > 0
-        directions += (block[nonzero] / lengths[nonzero, None]).sum(axis=0)
+        directions += (1 / lengths[nonzero]) @ block[nonzero]
         directed += int(nonzero.sum())
         block -= shift
         total += block.sum(axis=0)
-        squares += block.T @ block
+        squares += np.einsum("rd,rd->d", block, block)
     pairs = directed * (directed - 1)
     cosine = float((directions @ directions - directed) / pairs) if pairs else 1.0
-    mean = total / rows
-    return cosine, squares / rows - np.outer(mean, mean)
+    return cosine, squares / rows - (total / rows) ** 2
 
 
-def _effective_rank(covariance: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
-    singular = np.sqrt(np.clip(np.linalg.eigvalsh(covariance), 0, None))
+def _effective_rank(matrix: Float64Array) -> float:
+    matrix = matrix - matrix.mean(axis=0)
+    singular = np.sqrt(np.clip(np.linalg.eigvalsh(matrix.T @ matrix), 0, None))
     if singular.sum() == 0:
         return 0.0
     shares = singular / singular.sum()
