@@ -133,6 +133,8 @@ def weighted_sums(
 
     With `unit` the sum is brought to length 1 before it is scaled; a sum of zeros stays zero.
     """
+    if matrix.shape[0] == 0:  # no member has a vector, and there is no row to point absent ones at
+        return
     acc = np.empty(matrix.shape[1], np.float64)
     for place in range(low, high):
         row = rows[place]
