@@ -27,6 +27,7 @@ DoubleArray: TypeAlias = npt.NDArray[np.float64]
 CSR: TypeAlias = "sparse.csr_matrix[Any]"
 
 _RANGES_PER_THREAD = 8
+_WORTH_THREADS = 20_000
 _BLOCK = 8_192
 _NEGLIGIBLE = 1e-6
 """Singular values under this share of the largest drown in float32."""
@@ -47,18 +48,18 @@ def over_rows(
     Args:
         run: a kernel that lets go of the GIL and writes nothing outside its rows.
         work: int64 [n + 1], work done before each row: the offsets of a CSR, or `arange`.
-        threads: at most; None means one per core.
+        threads: at most; None means one per core, and one alone where there is little to do.
     """
     rows = work.size - 1
-    threads = threads or num_threads()
+    if threads is None:
+        threads = num_threads() if int(work[-1]) + rows > _WORTH_THREADS else 1
     ranges = min(threads * _RANGES_PER_THREAD, max(rows, 1))
     goals = np.linspace(work[0] + 0.0, work[-1] + rows, ranges + 1)[1:-1]
     inner = np.searchsorted(work + np.arange(rows + 1), goals)
     cuts = np.unique(np.concatenate([[0], inner, [rows]])).tolist()
     pairs = list(itertools.pairwise(cuts))
     if threads == 1 or len(pairs) < 2:
-        for low, high in pairs:
-            run(low, high)
+        run(0, rows)
         return
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(run, low, high) for low, high in pairs]:
