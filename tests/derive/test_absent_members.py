@@ -1,4 +1,4 @@
-"""A member type of which no node has a vector adds nothing, whatever lies behind its empty matrix."""
+"""A member type of which no node has a vector adds nothing to what is derived from it."""
 
 from __future__ import annotations
 
