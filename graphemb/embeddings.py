@@ -196,11 +196,11 @@ class Embeddings(Mapping[NodeType, Vectors]):
         """Components of a vector; 0 when there is no node type."""
         return next(iter(self._vectors.values())).dim if self._vectors else 0
 
-    def merge(self, other: Embeddings, *, replace: bool = False) -> Embeddings:
-        """Both, as new embeddings; the other's node types come last.
+    def merge(self, other: Embeddings, *, replace: bool = True) -> Embeddings:
+        """Both, as new embeddings; where both hold a node type, the other's vectors stand.
 
         Args:
-            replace: let the other's vectors of a node type stand for ours.
+            replace: False refuses a node type that both hold.
 
         Raises:
             VectorError: a node type is in both and `replace` is False.
@@ -208,13 +208,10 @@ class Embeddings(Mapping[NodeType, Vectors]):
         """
         both = [node_type for node_type in other if node_type in self]
         if both and not replace:
-            raise VectorError(
-                f"both hold vectors of {', '.join(both)}",
-                source=both[0],
-                hint="merge(other, replace=True) lets the other's stand",
-            )
+            raise VectorError(f"both hold vectors of {', '.join(both)}", source=both[0])
         merged = {**self._vectors, **other._vectors}
-        history = [*self.provenance.get("merged", []), other.provenance]
+        step = {**other.provenance, "replaced": both} if both else other.provenance
+        history = [*self.provenance.get("merged", []), step]
         return Embeddings(merged.values(), {**self.provenance, "merged": history})
 
     def save(self, folder: str | Path) -> None:

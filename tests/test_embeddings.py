@@ -92,7 +92,7 @@ def test_fault_030_doubled_ids_are_refused():
         Vectors("a", Ids.of(["x"]), np.ones((1, 2)), Ids.of(["x"]))
 
 
-def test_merge_keeps_both_and_refuses_overlap_unless_told():
+def test_merge_keeps_both_and_the_others_vectors_stand_on_record():
     emb = toy()
     derived = Embeddings.from_arrays(
         {"seller": (["s"], np.ones((1, 2)))}, provenance={"derive": "sells"}
@@ -101,10 +101,12 @@ def test_merge_keeps_both_and_refuses_overlap_unless_told():
     assert list(both) == ["user", "product", "seller"]
     assert both.provenance["merged"] == [{"derive": "sells"}]
     assert "merged" not in emb.provenance
-    with pytest.raises(VectorError):
-        both.merge(derived)
     other = Embeddings.from_arrays({"seller": (["s"], np.zeros((1, 2)))})
-    assert both.merge(other, replace=True)["seller"].vector("s").tolist() == [0, 0]
+    again = both.merge(other)
+    assert again["seller"].vector("s").tolist() == [0, 0]
+    assert again.provenance["merged"] == [{"derive": "sells"}, {"replaced": ["seller"]}]
+    with pytest.raises(VectorError, match="seller"):
+        both.merge(other, replace=False)
 
 
 @given(
