@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +14,12 @@ from rich.text import Text
 
 from graphemb.errors import GraphEmbError
 
+if TYPE_CHECKING:
+    from graphemb.evaluate import Report, Section
+
 _WIDE = 10_000
+_REPORT_WIDTH = 150
+_NARROW_COLUMNS = 5
 
 
 def stdout() -> Console:
@@ -86,3 +93,39 @@ def error(problem: GraphEmbError) -> None:
     if hint:
         lines.append("\nhint: ", "bold yellow").append(hint)
     stderr().print(lines, highlight=False, soft_wrap=True)
+
+
+def report(found: Report) -> None:
+    """Print a report's measures; slices are left to its folder, columns to a narrow terminal."""
+    console = stdout()
+    sections = [section for section in found.sections if section.kind == "metrics"]
+    if console.is_terminal and console.width < _REPORT_WIDTH:
+        sections = [_narrow(section) for section in sections]
+    brief = replace(found, sections=tuple(sections))
+    if console.is_terminal:
+        console.print(brief)
+    else:
+        print(brief)
+
+
+def _narrow(section: Section) -> Section:
+    """Only the first column of each measure."""
+    first: dict[str, str] = {}
+    for column in section.columns:
+        first.setdefault(column.split("@")[0].split(" ")[0], column)
+    kept = list(first.values())[:_NARROW_COLUMNS]
+    rows = [
+        replace(row, values={name: row.values[name] for name in kept if name in row.values})
+        for row in section.rows
+    ]
+    return replace(section, rows=tuple(rows))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends with a line instead of a traceback; the exit status is 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stderr().print("\ninterrupted: nothing is left half-written; run it again to go on")
+        raise SystemExit(130) from None

@@ -1,9 +1,10 @@
 """A synthetic marketplace with a planted answer: users, products, sellers, jobs, companies.
 
 Everything here is made up, from a seed. Eight communities of four niches each are planted:
-people buy, sell, apply and hire mostly inside their own. Numbers are shaped like those of
-real shops (a few busy users and best-sellers, growth, one season per community, prices,
-repeat interests across neighbouring niches), so that the demo meets what real data brings.
+people buy, sell, apply and hire mostly inside their own, at their own level of prices. Numbers
+are shaped like those of real shops (a few busy users and best-sellers, growth, one season per
+community, tastes that spill into neighbouring niches), so that the demo meets what real data
+brings.
 """
 
 from __future__ import annotations
@@ -121,6 +122,14 @@ class Marketplace:
         return paths
 
 
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """The planted answer for each node of a type: int64 niche and level of prices."""
+
+    niche: IntArray
+    level: IntArray
+
+
 class _Maker:
     """Draws the tables one after the other from one generator."""
 
@@ -137,7 +146,9 @@ class _Maker:
         job_niche = self._niches(self.jobs)
         seller_home, seller_of = self._owners(self.sellers, product_niche)
         company_home, company_of = self._owners(self.companies, job_niche)
-        price: Floats = np.round(np.exp(self.rng.normal(3.4, 0.7, self.products)), 2)
+        product_level, job_level = self._levels(self.products), self._levels(self.jobs)
+        price: Floats = self._money(product_level, 3.2, 0.7)
+        users = _Kind(user_niche, self._levels(self.users))
         truth = {
             "user": ("u", user_niche // PER_COMMUNITY, user_niche),
             "product": ("p", product_niche // PER_COMMUNITY, product_niche),
@@ -160,13 +171,13 @@ class _Maker:
                 {
                     "id": _ids("j", self.jobs),
                     "title": _titles(job_niche, 1),
-                    "salary": np.round(np.exp(self.rng.normal(10.6, 0.25, self.jobs)), -2),
+                    "salary": np.round(self._money(job_level, 10.3, 0.3), -2),
                     "company": _ids("c", self.companies).take(pa.array(company_of)),
                 }
             ),
             "companies": _named("c", company_home, "Ltd"),
-            "purchases": self._purchases(user_niche, product_niche, price),
-            "applications": self._applications(user_niche, job_niche),
+            "purchases": self._purchases(users, _Kind(product_niche, product_level), price),
+            "applications": self._applications(users, _Kind(job_niche, job_level)),
             "truth": _truth(truth),
         }
 
@@ -213,6 +224,20 @@ class _Maker:
             taken.append(int(thing))
         return np.array(taken, np.int64)
 
+    def _levels(self, count: int) -> IntArray:
+        """Low, middle or high prices (0, 1, 2) for each node."""
+        return self.rng.choice(3, count, p=[0.4, 0.4, 0.2])
+
+    def _money(self, level: IntArray, middle: float, step: float) -> Floats:
+        """Prices or salaries: log-normal around their level's."""
+        amount: Floats = np.exp(self.rng.normal(middle + step * level, step / 3))
+        return np.round(amount, 2)
+
+    def _affordable(self, own: IntArray, asked: IntArray) -> BoolArray:
+        """Whether an event happens: most at the own level, few at the next, hardly any beyond."""
+        chance = np.array([1.0, 0.2, 0.03])[np.abs(own - asked)]
+        return np.asarray(self.rng.random(len(own)) < chance)
+
     def _interest(self, home: IntArray) -> IntArray:
         """The niche of one event each, from the person's home niche."""
         kind = self.rng.choice(3, len(home), p=HOME_SHARE)
@@ -243,42 +268,42 @@ class _Maker:
         day = np.sqrt(self.rng.random(count)) * DAYS
         return pa.array(START + (day * 86_400).astype("timedelta64[s]"))
 
-    def _purchases(self, home: IntArray, of_product: IntArray, price: Floats) -> pa.Table:
-        activity = np.clip(self.rng.lognormal(3.0, 0.9, self.users), 4, 200).astype(np.int64)
-        user = np.repeat(np.arange(self.users), activity)
-        at = self._days(len(user))
-        niche = self._interest(home[user])
-        product = self._pick(niche, of_product, 0.6)
-        budget = self.rng.normal(3.6, 0.6, self.users)[user]
-        affordable = np.exp(-np.maximum(np.log(price[product]) - budget, 0.0))
-        keep = (self.rng.random(len(user)) < affordable) & self._in_season(niche, at)
-        qty = 1 + self.rng.poisson(0.3, len(user))
-        columns = {"user": user, "product": product, "qty": qty, "at": np.asarray(at)}
-        kept = _first_of_pair({name: column[keep] for name, column in columns.items()})
+    def _purchases(self, users: _Kind, products: _Kind, price: Floats) -> pa.Table:
+        activity = np.clip(self.rng.lognormal(3.6, 0.9, self.users), 6, 400).astype(np.int64)
+        kept = self._events(np.repeat(np.arange(self.users), activity), users, products, 0.6)
+        qty = 1 + self.rng.poisson(0.3, len(kept["at"]))
         return pa.table(
             {
-                "user": _ids("u", self.users).take(pa.array(kept["user"])),
-                "product": _ids("p", self.products).take(pa.array(kept["product"])),
-                "qty": kept["qty"].astype(np.float64),
-                "price": price[kept["product"]],
+                "user": _ids("u", self.users).take(pa.array(kept["who"])),
+                "product": _ids("p", self.products).take(pa.array(kept["what"])),
+                "qty": qty.astype(np.float64),
+                "price": price[kept["what"]],
                 "at": kept["at"],
             }
         )
 
-    def _applications(self, home: IntArray, of_job: IntArray) -> pa.Table:
+    def _applications(self, users: _Kind, jobs: _Kind) -> pa.Table:
         seeking = np.flatnonzero(self.rng.random(self.users) < 0.5)
-        count = np.minimum(2 + self.rng.geometric(0.2, len(seeking)), 30)
-        user = np.repeat(seeking, count)
-        at = self._days(len(user))
-        job = self._pick(self._interest(home[user]), of_job, 0.5)
-        kept = _first_of_pair({"user": user, "job": job, "at": np.asarray(at)})
+        count = np.minimum(3 + self.rng.geometric(0.1, len(seeking)), 60)
+        kept = self._events(np.repeat(seeking, count), users, jobs, 0.4)
         return pa.table(
             {
-                "user": _ids("u", self.users).take(pa.array(kept["user"])),
-                "job": _ids("j", self.jobs).take(pa.array(kept["job"])),
+                "user": _ids("u", self.users).take(pa.array(kept["who"])),
+                "job": _ids("j", self.jobs).take(pa.array(kept["what"])),
                 "at": kept["at"],
             }
         )
+
+    def _events(
+        self, who: IntArray, users: _Kind, things: _Kind, exponent: float
+    ) -> dict[str, npt.NDArray[Any]]:
+        """One try per entry of `who` to find a thing; those that succeed, each pair once."""
+        at = self._days(len(who))
+        niche = self._interest(users.niche[who])
+        what = self._pick(niche, things.niche, exponent)
+        keep = self._in_season(niche, at) & self._affordable(users.level[who], things.level[what])
+        columns = {"who": who[keep], "what": what[keep], "at": np.asarray(at)[keep]}
+        return _first_of_pair(columns)
 
 
 def _ids(letter: str, count: int) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
@@ -77,7 +78,7 @@ def read_table(file: TomlFile, key: KeyPath, values: Mapping[str, object], kind:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    known = fields(kind)  # type: ignore[arg-type]
+    known = [field for field in fields(kind) if field.init]  # type: ignore[arg-type]
     check_keys(file, key, values, [field.name for field in known])
     for field in known:
         optional = field.default is not MISSING or field.default_factory is not MISSING
@@ -118,11 +119,15 @@ def _wrong(file: TomlFile, key: KeyPath, found: Mapping[str, object]) -> ConfigE
 
 @contextmanager
 def placed(file: TomlFile, key: KeyPath) -> Iterator[None]:
-    """Add the file and line to a `ConfigError` raised inside that has no place yet."""
+    """Add the file and line to a `ConfigError` raised inside, as near as its place says."""
     try:
         yield
     except ConfigError as error:
-        if error.source is None:
-            name = (error.field or "").split("[")[0]
-            error.source = file.at((*key, name))
+        for name in (error.source, error.field):
+            inner = (*key, *re.split(r"[.[]", name or "", maxsplit=1))
+            if any(inner[:length] in file.lines for length in range(len(key) + 1, len(inner) + 1)):
+                error.source = file.at(inner)
+                break
+        else:
+            error.source = error.source or file.at(key)
         raise

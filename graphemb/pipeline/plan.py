@@ -1,0 +1,121 @@
+"""The plan of a run: its steps, and how much memory each will take.
+
+Estimates are made from the loaded graph's counts, before anything large is allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from graphemb.errors import MemoryLimit
+from graphemb.graph import HeteroGraph
+from graphemb.pipeline import memory
+from graphemb.pipeline.config import RunConfig
+from graphemb.pipeline.estimates import (
+    derive_bytes,
+    evaluate_bytes,
+    fit_bytes,
+    publish_bytes,
+    vector_bytes,
+)
+from graphemb.split import Split
+from graphemb.trainers.base import describe
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step to come.
+
+    Attributes:
+        name: `fit walks`, `derive for walks`, `evaluate`, `publish`.
+        what: what it will do.
+        held: bytes in memory when it begins.
+        parts: what it needs on top while it runs, by component.
+    """
+
+    name: str
+    what: str
+    held: int
+    parts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the process at the step's peak."""
+        return self.held + sum(self.parts.values())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps still to come after load, split and audit.
+
+    Attributes:
+        steps: in order.
+    """
+
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the process at the highest peak."""
+        return max((step.bytes for step in self.steps), default=0)
+
+    def check(self, limit: int | None = None) -> None:
+        """Refuse a run that will not fit.
+
+        Args:
+            limit: bytes of this process; None: what it has and what the machine has free.
+
+        Raises:
+            MemoryLimit: names the step and its components.
+        """
+        if limit is None:
+            free = memory.available()
+            limit = None if free is None else free + memory.resident()
+        for step in self.steps:
+            if limit is not None and step.bytes > limit:
+                raise _too_much(step, limit)
+
+
+def _too_much(step: PlannedStep, limit: int) -> MemoryLimit:
+    parts = {"in memory before": step.held, **step.parts}
+    listed = ", ".join(f"{name} {memory.readable(size)}" for name, size in parts.items())
+    return MemoryLimit(
+        f"the step {step.name!r} needs about {memory.readable(step.bytes)}, "
+        f"and {memory.readable(limit)} are allowed",
+        source=step.name,
+        hint=f"{listed}; a smaller dim or fewer candidates need less",
+    )
+
+
+def make_plan(config: RunConfig, train: HeteroGraph, split: Split | None) -> Plan:
+    """Plan the steps that follow load, split and audit.
+
+    Args:
+        train: the graph to fit on, in memory now.
+        split: what evaluation will ask.
+    """
+    held = memory.resident()
+    steps: list[PlannedStep] = []
+    kept = 0
+    for name, trainer in config.fit.items():
+        fields = describe(trainer)
+        stays, parts = fit_bytes(trainer, train)
+        what = f"{fields['trainer']}, dim {fields['dim']}" if "dim" in fields else fields["trainer"]
+        steps.append(PlannedStep(f"fit {name}", what, held, parts))
+        vectors = vector_bytes(trainer, train)
+        held += stays + vectors
+        kept = max(kept, vectors)
+        if config.derive:
+            parts = derive_bytes(config.derive, trainer, train)
+            made = ", ".join(dict.fromkeys(one.derived_type for one in config.derive))
+            steps.append(PlannedStep(f"derive for {name}", made, held, parts))
+            held += parts["vectors"]
+    if split is not None:
+        what = f"{len(split.test):,} pairs of {split.edge_type}, {len(config.fit)} candidates"
+        parts = evaluate_bytes(config.evaluate, split, config.fit.values())
+        steps.append(PlannedStep("evaluate", what, held, parts))
+    if config.publish is not None:
+        what = f"{config.publish.name}, from {config.publish.fit}, in {config.publish.store}"
+        steps.append(PlannedStep("publish", what, held, publish_bytes(kept)))
+    return Plan(tuple(steps))

@@ -1,0 +1,281 @@
+"""A run: load -> split -> audit -> fit -> derive -> evaluate -> publish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from graphemb.derive import derive_chain
+from graphemb.embeddings import Embeddings
+from graphemb.errors import GraphEmbError
+from graphemb.evaluate import Report
+from graphemb.graph import HeteroGraph
+from graphemb.pipeline import memory, say
+from graphemb.pipeline.choice import BEST, Publication
+from graphemb.pipeline.config import RunConfig
+from graphemb.pipeline.fits import Fits, key_of
+from graphemb.pipeline.plan import Plan, make_plan
+from graphemb.pipeline.reports import save_report
+from graphemb.progress import Step, Steps
+from graphemb.split import Audit, Split, audit_leaks, split_by
+from graphemb.store import EmbeddingStore
+from graphemb.trainers.base import Trainer
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a step took.
+
+    Attributes:
+        name: of the step.
+        seconds: wall time.
+        peak: most bytes in memory while it ran.
+    """
+
+    name: str
+    seconds: float
+    peak: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunResult:
+    """What a run made.
+
+    Attributes:
+        graph: as loaded.
+        split: None when the file has no `[split]`.
+        audit: of the split.
+        plan: the steps and their estimated memory.
+        candidates: by name, derived types included; empty after a dry run.
+        report: None without anything to evaluate, or after a dry run.
+        chosen: the candidate that was published.
+        version: its number.
+        took: each step's time and memory.
+    """
+
+    graph: HeteroGraph
+    split: Split | None
+    audit: Audit | None
+    plan: Plan
+    candidates: Mapping[str, Embeddings] = field(default_factory=dict)
+    report: Report | None = None
+    chosen: str | None = None
+    version: int | None = None
+    took: tuple[Took, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a run keeps what is not published.
+
+    Attributes:
+        work: fitted candidates, by which an interrupted run goes on.
+        report: the report's folder, replaced by each run.
+    """
+
+    work: Path
+    report: Path
+
+    @classmethod
+    def beside(cls, config: RunConfig) -> Places:
+        """`.graphemb/NAME` and `NAME-report` beside the file `NAME.toml`."""
+        name = config.file.path.stem
+        return cls(work=config.folder / ".graphemb" / name, report=config.folder / f"{name}-report")
+
+
+def run(
+    config: RunConfig,
+    *,
+    steps: Steps | None = None,
+    places: Places | None = None,
+    dry_run: bool = False,
+    fresh: bool = False,
+    memory_limit: int | None = None,
+) -> RunResult:
+    """Do everything that a run file says.
+
+    Args:
+        steps: told about each step.
+        places: None: `Places.beside` the file.
+        dry_run: load, split, audit and plan the rest; nothing is fitted and nothing written.
+        fresh: fit again even what is kept.
+        memory_limit: bytes of this process; None: what the machine has free.
+
+    Raises:
+        MemoryLimit: a step would need more memory than there is; nothing was fitted.
+        LeakError: the training graph, or a candidate, knows held-out pairs.
+        GraphEmbError: whatever a step raises.
+    """
+    places = places or Places.beside(config)
+    task = _Run(config, steps or Steps(), places)
+    task.prepare()
+    if dry_run:
+        return task.result()
+    task.plan.check(memory_limit)
+    with task.fits.locked():
+        if fresh:
+            task.fits.clear()
+        task.fit_all()
+        task.evaluate()
+        task.publish()
+    return task.result()
+
+
+class _Run:
+    """The state of one run."""
+
+    graph: HeteroGraph
+    train: HeteroGraph
+    plan: Plan
+
+    def __init__(self, config: RunConfig, steps: Steps, places: Places) -> None:
+        self.config, self.steps, self.places = config, steps, places
+        self.fits = Fits(places.work)
+        self.split: Split | None = None
+        self.audit: Audit | None = None
+        self.candidates: dict[str, Embeddings] = {}
+        self.report: Report | None = None
+        self.chosen: str | None = None
+        self.version: int | None = None
+        self.took: list[Took] = []
+
+    def prepare(self) -> None:
+        """Load, split and audit, and plan the rest."""
+        with self._step("load") as step:
+            self.graph = self.train = self.config.load(say.rows_read(step))
+            step.result = say.sizes(self.graph)
+        self._note("", self.graph.notes)
+        if self.config.split is not None:
+            with self._step("split") as step, self._at("split"):
+                self.split = split_by(self.config.split, self.graph)
+                self.train = self.split.train
+                step.result = say.held_out(self.split)
+            with self._step("audit") as step, self._at("split"):
+                self.audit = audit_leaks(self.split, seed=self.config.seed)
+                step.result = "no leak found"
+            self._note("a ranking that should know nothing: ", self.audit.warnings)
+        self.plan = make_plan(self.config, self.train, self.split)
+
+    def fit_all(self) -> None:
+        """Every candidate, with its derived types."""
+        for name, trainer in self.config.fit.items():
+            with self._at("fit", name):
+                emb = self._fitted(name, trainer)
+                self.candidates[name] = self._with_derived(name, emb)
+
+    def _fitted(self, name: str, trainer: Trainer) -> Embeddings:
+        key = key_of(trainer, self.train)
+        with self._step(f"fit {name}") as step:
+            kept, why = self.fits.get(name, key)
+            emb = trainer.fit(self.train, on_epoch=step.on_epoch) if kept is None else kept
+            if kept is None:
+                self.fits.put(name, key, emb)
+            step.result = say.vectors(emb) + (", kept from an earlier run" if kept else "")
+        self._note(f"{name}: ", [why] if why else [])
+        return emb
+
+    def _with_derived(self, name: str, emb: Embeddings) -> Embeddings:
+        if not self.config.derive:
+            return emb
+        with self._step(f"derive for {name}") as step:
+            made = derive_chain(emb, self.train, self.config.derive)
+            step.result = say.vectors(made)
+        return emb.merge(made, replace=True)
+
+    def evaluate(self) -> None:
+        """All candidates in one report, and the choice of one."""
+        if self.config.publish is not None:
+            self.chosen = self.config.publish.fit
+        if self.split is None and not self.config.classify:
+            return
+        with self._step("evaluate") as step:
+            self.report = self._link_report()
+            for task in self.config.classify:
+                found = task.run(self.candidates, self.graph, seed=self.config.seed)
+                self.report = self.report.joined(found) if self.report else found
+            assert self.report is not None
+            save_report(self.report, self.places.report)
+            step.result = f"report in {say.short(self.places.report)}"
+
+    def _link_report(self) -> Report | None:
+        split, publication = self.split, self.config.publish
+        if split is None:
+            return None
+        audit_leaks(split, embeddings=self.candidates, probe=False)
+        with self._at("evaluate"):
+            report = self.config.evaluate.run(self.candidates, split)
+        if publication is None or publication.fit != BEST:
+            return report
+        return self._with_choice(report, split, publication)
+
+    def _with_choice(self, report: Report, split: Split, publication: Publication) -> Report:
+        """Choose by the validation pairs; the report says how."""
+        rules = replace(self.config.evaluate, part="valid", baselines=(), negatives=())
+        valid = rules.run(self.candidates, split)
+        with self._at("publish"):
+            self.chosen = valid.best(publication.metric)
+        choice = {
+            "chosen": self.chosen,
+            "by": publication.metric or "first NDCG",
+            "on": "validation pairs",
+            "values": valid.metrics,
+        }
+        return replace(report, facts={**report.facts, "choice": choice})
+
+    def publish(self) -> None:
+        """The chosen candidate becomes a new version."""
+        publication = self.config.publish
+        if publication is None or self.chosen is None:
+            return
+        with self._step("publish") as step, self._at("publish"):
+            store = EmbeddingStore(self.config.folder / publication.store, force=publication.force)
+            self.version = store.publish(
+                publication.name,
+                self.candidates[self.chosen],
+                graph=self.train,
+                report=self.report,
+                spec=self.config.describe(),
+                tag=publication.tag,
+                idempotency_key=self.fits.attempt(self.config.describe()),
+            )
+            step.result = f"{publication.name} version {self.version}, from {self.chosen}"
+        self.fits.done()
+
+    def result(self) -> RunResult:
+        """What there is now."""
+        return RunResult(
+            graph=self.graph,
+            split=self.split,
+            audit=self.audit,
+            plan=self.plan,
+            candidates=self.candidates,
+            report=self.report,
+            chosen=self.chosen,
+            version=self.version,
+            took=tuple(self.took),
+        )
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[Step]:
+        memory.reset_peak()
+        start = time.perf_counter()
+        with self.steps.step(name) as step:
+            yield step
+        self.took.append(Took(name, time.perf_counter() - start, memory.peak()))
+
+    @contextmanager
+    def _at(self, *key: str) -> Iterator[None]:
+        """Say which line of the file an error is about, when it says nothing of its place."""
+        try:
+            yield
+        except GraphEmbError as error:
+            where = f"[{'.'.join(key)}], {self.config.file.at(key)}"
+            error.source = f"{error.source}; {where}" if error.source else where
+            raise
+
+    def _note(self, before: str, notes: tuple[str, ...] | list[str]) -> None:
+        for note in notes:
+            self.steps.note(f"note: {before}{note}")
