@@ -167,6 +167,17 @@ def test_a_query_knows_only_what_came_before() -> None:
     assert_allclose(rows[order[2]], [0, 0.5, 0, 0.5, 0])
 
 
+def test_without_times_all_other_members_are_the_history() -> None:
+    graph = HeteroGraph.from_tables(
+        {"user": {"id": [0]}, "job": {"id": np.arange(3)}},
+        {VIEWS: {"src": [0, 0, 0], "dst": [0, 0, 2]}},
+    )
+    hop = weigh_edges(graph, VIEWS, read_weighting("one"), relative=True)
+    matrix, drawn = _histories(hop, np.arange(3))
+    assert drawn.tolist() == [0, 1, 2]
+    assert_allclose(matrix.toarray(), [[0, 0, 1], [0, 0, 1], [1, 0, 0]])
+
+
 def test_candidates_are_linked_and_what_a_query_has_is_barred() -> None:
     graph = market(users=10, jobs=200)
     problem = _draw_queries(graph, VIEWS, WeightFit(num_pairs=30))
