@@ -26,6 +26,7 @@ from graphemb.errors import ConfigError, SourceError
 from graphemb.evaluate import Evaluation
 from graphemb.graph import HeteroGraph, Policies
 from graphemb.pipeline.choice import Classification, Publication
+from graphemb.pipeline.environment import expanded
 from graphemb.pipeline.tables import check_keys, placed, read_table, sub_table, sub_tables
 from graphemb.pipeline.toml_lines import KeyPath, TomlFile, read_toml
 from graphemb.source import GraphSpec, OnLoad, Source, load_graph
@@ -33,6 +34,7 @@ from graphemb.split import SplitRule
 from graphemb.trainers.base import Trainer, describe, trainer_class
 
 _TABLES = ("seed", "graph", "split", "fit", "derive", "evaluate", "classify", "publish")
+_GRAPH = ("policies", "allow_empty", "root")
 _CANDIDATE = re.compile(r"[A-Za-z0-9_-]{1,60}\Z")
 
 
@@ -45,12 +47,15 @@ class GraphTable:
         spec: the queries.
         policies: what to do with rows that can be read in more than one way.
         allow_empty: node and edge types that may have no rows.
+        root: folder that relative names in the address and the queries start at; itself relative
+            to the file. `${NAME}` in it stands for an environment variable.
     """
 
     source: Source
     spec: GraphSpec
     policies: Policies = field(default_factory=Policies)
     allow_empty: tuple[str, ...] = ()
+    root: str = "."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +103,15 @@ class RunConfig:
 
         Raises:
             SourceError, GraphError: as `load_graph`, with the line of the query at fault.
+            ConfigError: `root` names an environment variable that is not set.
         """
-        table = self.graph
+        table, place = self.graph, self.file.at(("graph", "root"))
         with self._query_lines():
             return load_graph(
                 table.source,
                 table.spec,
                 policies=table.policies,
-                root=self.folder,
+                root=self.folder / expanded(table.root, field="root", source=place),
                 allow_empty=table.allow_empty,
                 on_progress=on_progress,
             )
@@ -116,6 +122,7 @@ class RunConfig:
             "seed": self.seed,
             "graph": {
                 "uri": self.graph.source.uri,
+                "root": self.graph.root,
                 **self.graph.spec.to_dict(),
                 "policies": {
                     part.name: getattr(self.graph.policies, part.name) for part in fields(Policies)
@@ -198,7 +205,7 @@ class _Reader:
         values = self._table(("graph",))
         source = [part.name for part in fields(Source)]
         spec = [part.name for part in fields(GraphSpec)]
-        check_keys(self.file, ("graph",), values, [*source, *spec, "policies", "allow_empty"])
+        check_keys(self.file, ("graph",), values, [*source, *spec, *_GRAPH])
         for name in ("nodes", "edges", "parameters", "policies"):
             self._table(("graph", name))
         with placed(self.file, ("graph",)):
@@ -214,7 +221,19 @@ class _Reader:
                 self.file, ("graph", "policies"), self._table(("graph", "policies")), Policies
             ),
             allow_empty=tuple(values.get("allow_empty", ())),
+            root=self._root(values.get("root", ".")),
         )
+
+    def _root(self, value: object) -> str:
+        if not isinstance(value, str) or not value:
+            raise ConfigError(
+                "root is the name of a folder",
+                code="wrong_type",
+                source=self.file.at(("graph", "root")),
+                field="root",
+                value=value,
+            )
+        return value
 
     def _fit(self) -> dict[str, Trainer]:
         found: dict[str, Trainer] = {}
