@@ -666,6 +666,7 @@ def test_a_search_after_fork_ends(built: dict[tuple[str, str], Index], kind: str
     if child == 0:
         code = 1
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(20)
             code = 0 if np.array_equal(index.search_rows(queries, 5)[0], want) else 2
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphemb import files
 from graphemb.errors import (
     ChecksumMismatch,
     CorruptManifest,
     DimensionMismatch,
+    StorageFull,
     StoreError,
     UnsupportedFormat,
 )
@@ -45,6 +48,36 @@ def check_first_is_served(store: EmbeddingStore, says: str) -> None:
     assert says in health.problems[0]
     with pytest.warns(StoreWarning, match="version 1 is served instead"):
         assert same(store.load("shop"), make_embeddings(1))
+
+
+def test_fault_006_a_file_size_limit_is_storage_full_and_nothing_changes(
+    two: EmbeddingStore,
+) -> None:
+    before = tree(two.folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(StorageFull) as full:
+            two.publish("shop", make_embeddings(3, rows=2_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert full.value.needed > 50_000 and full.value.free > 0
+    assert tree(two.folder) == before
+    assert two.leftovers("shop") == []
+
+
+@pytest.mark.parametrize("number", [errno.EDQUOT, errno.EFBIG, errno.ENOSPC])
+def test_fault_006_a_quota_is_storage_full(
+    two: EmbeddingStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    before = tree(two.folder)
+    monkeypatch.setattr(files, "create", full)
+    with pytest.raises(StorageFull):
+        two.publish("shop", make_embeddings(3))
+    assert tree(two.folder) == before
 
 
 @pytest.mark.parametrize("keep", [0, 1, 200, -1])
