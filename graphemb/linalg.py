@@ -105,7 +105,7 @@ def scaled_adjacency(matrix: CSR, *, exponent: float, self_loops: float = 0.0) -
     """
     check_number("exponent", exponent, low=0.0, high=1.0)
     check_number("self_loops", self_loops, low=0.0)
-    looped = matrix.tocsr().astype(np.float32)
+    looped = matrix.tocsr().astype(np.float32, copy=False)
     if self_loops:
         if matrix.shape[0] != matrix.shape[1]:
             raise ConfigError("self loops need a square matrix", field="self_loops")
@@ -155,7 +155,7 @@ def truncated_svd(
     check_int("dim", dim, low=1)
     check_int("seed", seed, low=0)
     check_int("power", power, low=0)
-    matrix = matrix.tocsr().astype(np.float32)
+    matrix = matrix.tocsr().astype(np.float32, copy=False)
     other = matrix if symmetric else sparse.csr_matrix(matrix.T)
     rank = min(dim, *matrix.shape)
     width = min(rank + oversampling, *matrix.shape)
