@@ -278,7 +278,7 @@ def test_the_estimate_of_bytes_covers_what_is_written(
     )
     for number, plan in enumerate((None, IndexPlan("dot", "hnsw"), IndexPlan("l2", "ivf")), 1):
         store = EmbeddingStore(tmp_path / "other", index=plan)
-        store.publish("shop", make_embeddings(1, rows=1_000, dim=16))
+        store.publish("shop", make_embeddings(1, rows=1_000, dim=64))
         written = store.versions("shop")[-1].bytes
         assert written <= estimates[-1] <= 2 * written
         assert len(estimates) == number
