@@ -2,7 +2,8 @@
 
 A key is made from a seed and a stream number (a walk, a row); draw `n` of a key is the n-th output
 of SplitMix64 (Steele, Lea, Flood 2014) started at that key. Integer arithmetic only, so the same
-numbers come out on every platform.
+numbers come out on every platform. Called from Python, give keys and bits as `np.uint64`: what
+comes back is a plain integer, which Numba would take for a signed one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _U27, _U30, _U31, _U32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _U11 = np.uint64(11)
 _LOW_32 = np.uint64(0xFFFFFFFF)
-_FEISTEL_ROUNDS = 4
+_FEISTEL_ROUNDS = 8
 _ORDER_STREAM = 0x5AFE
 
 
@@ -37,8 +38,8 @@ def draw(key: np.uint64, count: int | np.uint64) -> np.uint64:
 
 @njit(nogil=True, cache=True)
 def make_key(seed: int | np.uint64, stream: int | np.uint64) -> np.uint64:
-    """uint64 key of one stream of a seed; streams do not overlap but by chance of 2^-64."""
-    return mix(draw(np.uint64(seed), np.uint64(0)) + mix(np.uint64(stream) ^ _GOLDEN))
+    """uint64 key of one stream of a seed; no two streams of a seed have the same."""
+    return draw(draw(np.uint64(seed), np.uint64(0)), np.uint64(stream))
 
 
 @njit(nogil=True, cache=True)

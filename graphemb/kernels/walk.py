@@ -165,7 +165,7 @@ def _try(
     for i in range(group.size):
         walker = group[i]
         level = unit(draw(keys[walker], number + _U1))
-        if bias.back > limit and rows[i] >= 0:
+        if bias.back > limit and found[i] >= 0:
             excess = (bias.back - limit) * bias.rows[rows[i], 1] / bias.rows[rows[i], 0]
             level *= limit + excess
         else:
