@@ -23,4 +23,4 @@ def test_ladybug_keeps_the_contract(tmp_path: Path) -> None:
 
 @pytest.mark.neo4j
 def test_neo4j_keeps_the_contract(database: Any) -> None:
-    check_loader(database.uri.replace("bolt://", "neo4j://"))
+    check_loader(database.uri)

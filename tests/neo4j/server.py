@@ -84,7 +84,7 @@ def running(*, memory_per_transaction: str | None = None) -> Iterator[Server]:
             )
         try:
             _wait_until_started(process, home)
-            yield Server(f"bolt://127.0.0.1:{port}", _new_password(port), home)
+            yield Server(f"neo4j://127.0.0.1:{port}", _new_password(port), home)
         finally:
             _stop(process)
     finally:

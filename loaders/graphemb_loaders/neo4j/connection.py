@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -73,11 +74,23 @@ class Connection:
     def write(self, where: str, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
         """Run `work` in write access mode; it must be the same when it is done twice.
 
+        So it is done again also when the connection was lost during the commit, and nobody knows
+        whether that happened.
+
         Raises:
             ConnectionFailed, SourceError: as for `read`.
         """
-        with self._explained(where), self._session() as session:
-            return session.execute_write(work)
+        from neo4j.exceptions import IncompleteCommit
+
+        end = time.monotonic() + self.retry_seconds
+        with self._explained(where):
+            while True:
+                try:
+                    with self._session() as session:
+                        return session.execute_write(work)
+                except IncompleteCommit:
+                    if time.monotonic() > end:
+                        raise
 
     def close(self) -> None:
         """Close this process's driver."""

@@ -63,7 +63,8 @@ def measure(connection: Connection, plan: Plan, source: Source, most: int | None
             source=plan.query.name,
             value=source.max_rows,
         )
-    return _sized(replace(plan, rows=rows, columns=_columns(plan, rows, found)))
+    known = replace(plan, rows=rows, columns=_columns(plan, rows, found))
+    return known if most is not None else _sized(known)
 
 
 def bite(connection: Connection, plan: Plan, source: Source) -> pa.Table | None:

@@ -148,6 +148,7 @@ def _type_name(value: Any) -> str:
     if isinstance(value, Date):
         return "DATE"
     if isinstance(value, list):
-        return f"LIST<{' | '.join(sorted({_type_name(one) for one in value}))}>"
+        inner = {_type_name(one) for one in value} or {"NOTHING"}
+        return f"LIST<{' | '.join(sorted(inner))}>"
     names = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT", str: "STRING", type(None): "NULL"}
     return names.get(type(value), type(value).__name__)
