@@ -187,12 +187,14 @@ def test_fault_084_walks_do_not_hang_on_the_process() -> None:
     here = digest(
         generate_walks(communities(), WalkSpec(walk_length=8, walks_per_node=2, q=0.5, seed=5))
     )
-    for hash_seed in ("0", "4711"):
-        env = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        run = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-        )
-        assert run.stdout.strip() == here
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "4711"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == here
 
 
 def test_every_node_with_a_way_out_starts_its_walks_in_shuffled_order() -> None:
