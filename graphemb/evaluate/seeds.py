@@ -81,7 +81,7 @@ def _mean_section(parts: list[Section]) -> Section:
     rows = []
     for place, row in enumerate(first.rows):
         values = {
-            column: _over_seeds(
+            column: over_seeds(
                 [part.rows[place].values[column].value for part in parts if column in part.columns]
             )
             for column in columns
@@ -92,7 +92,7 @@ def _mean_section(parts: list[Section]) -> Section:
     return Section(first.title, tuple(rows), first.kind, first.neutral, facts, notes)
 
 
-def _over_seeds(values: list[float]) -> Estimate:
+def over_seeds(values: list[float]) -> Estimate:
     """The mean and Student's 95 % interval."""
     known = np.array([value for value in values if not math.isnan(value)])
     if known.size < 2:
