@@ -126,9 +126,10 @@ def test_metapath2vec_finds_who_publishes_where() -> None:
     units = authors / np.linalg.norm(authors, axis=1, keepdims=True)
     nearest = (units @ (venues / np.linalg.norm(venues, axis=1, keepdims=True)).T).argmax(axis=1)
     assert nearest.tolist() == [0] * 10 + [1] * 10 + [2] * 10
-    for author in ("A3", "B0", "C9"):
-        near = embeddings["author"].most_similar(author, k=9)
-        assert {str(name)[0] for name, _ in near} == {author[0]}
+    scores = units @ units.T
+    np.fill_diagonal(scores, -np.inf)
+    near = np.argsort(-scores, axis=1)[:, :9]
+    assert np.mean(near // 10 == np.arange(30)[:, None] // 10) > 0.9, "by chance: .31"
 
 
 def test_several_metapaths_take_turns() -> None:
