@@ -39,7 +39,8 @@ class HNSW:
     Attributes:
         links: edges of a vector (twice as many at the lowest level).
         ef_construction: candidates kept while building.
-        ef_search: candidates kept while searching; more finds more and takes longer.
+        ef_search: candidates kept while searching; more finds more and takes longer. Queries of
+            another distribution than the vectors (a user among products) need more.
 
     Raises:
         ConfigError: a field out of range.
@@ -47,7 +48,7 @@ class HNSW:
 
     links: int = 16
     ef_construction: int = 100
-    ef_search: int = 64
+    ef_search: int = 128
 
     def __post_init__(self) -> None:
         check_int("links", self.links, low=2, high=256)
