@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from graphemb.derive import derive
 from graphemb.embeddings import Embeddings
 from graphemb.errors import LeakError
 from graphemb.graph import HeteroGraph
@@ -202,6 +203,18 @@ def test_fault_081_vectors_derived_on_another_graph_at_a_later_step() -> None:
         split, embeddings=vectors(graph, steps), accept=[graph.fingerprint], probe=False
     )
     assert accepted.leaks == ()
+
+
+def test_fault_081_sellers_derived_from_the_whole_graph() -> None:
+    """What `derive` itself writes is enough: fitted on training, but derived with test edges."""
+    graph = shop()
+    split = split_edges(graph, BUYS, by="random", test=0.1)
+    fitted = Embeddings([vectors(graph, {})["item"]], {"graph": split.train.fingerprint})
+    fair, unfair = (
+        fitted.merge(derive(fitted, source, along=BUYS)) for source in (split.train, graph)
+    )
+    assert audit_leaks(split, embeddings=fair, probe=False).leaks == ()
+    assert kind_of(split, embeddings={"fair": fair, "unfair": unfair}) == "derived_vector"
 
 
 def test_vectors_that_do_not_say_where_they_come_from_are_noted() -> None:

@@ -74,7 +74,7 @@ def derive_chain(
         known = known.merge(made, replace=True)
         derived += made.values()
         told.append(made.provenance["derive"])
-    return Embeddings(derived, {"derive": told})
+    return Embeddings(derived, {"derive": told, "graph": graph.fingerprint})
 
 
 def in_order(derivations: Sequence[Derivation]) -> list[Derivation]:
@@ -169,4 +169,4 @@ def packed(
     missing = ids.take(np.flatnonzero(without))
     named = ids if rows.size == len(ids) else ids.take(rows)
     vectors = Vectors(derivation.derived_type, named, matrix, missing)
-    return Embeddings([vectors], {"derive": derivation.describe()})
+    return Embeddings([vectors], {"derive": derivation.describe(), "graph": graph.fingerprint})
