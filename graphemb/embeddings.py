@@ -106,8 +106,10 @@ class Vectors:
             norms = np.linalg.norm(self.matrix, axis=1) * np.linalg.norm(query)
             scores = scores / np.maximum(norms, np.finfo(np.float32).tiny)
         scores[self.ids.row(node_id)] = -np.inf
-        k = min(k, len(self.ids) - 1)
-        best = np.argsort(-scores, kind="stable")[: max(k, 0)]
+        k = max(min(k, len(self.ids) - 1), 0)
+        bar = np.partition(scores, -k)[-k] if k else np.inf
+        near = np.flatnonzero(scores >= bar)
+        best = near[np.argsort(-scores[near], kind="stable")][:k]
         return [(self.ids[int(row)], float(scores[row])) for row in best]
 
     def __len__(self) -> int:

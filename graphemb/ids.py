@@ -18,6 +18,7 @@ from graphemb.errors import SAMPLE_LIMIT, GraphError, UnknownNode, shown
 from graphemb.types import IntArray, NodeId, RowArray
 
 _BLOCK = 1 << 17
+_FEW = 8
 _STRING_BYTES = 2**31 - 1  # Arrow's plain strings have 32-bit offsets
 MAX_ID_BYTES = 65_535
 """Longest string id, in UTF-8 bytes."""
@@ -82,6 +83,9 @@ class Ids(Sequence[NodeId]):
             )
         if self.kind == "int" and (rows := _find_dense(self.array, wanted)) is not None:
             return rows
+        if len(wanted) <= _FEW:  # a scan each is quicker than a hash table of all
+            keys = (pa.scalar(key.as_py(), self.array.type) for key in wanted)
+            return np.array([pc.index(self.array, key).as_py() for key in keys], np.int64)
         known = self.array.cast(wanted.type) if self.array.nbytes < _STRING_BYTES else self.array
         found = pc.index_in(wanted.cast(known.type), value_set=known)
         return np.asarray(pc.fill_null(found, -1) if found.null_count else found)
