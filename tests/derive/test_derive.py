@@ -466,7 +466,8 @@ def test_the_result_holds_the_derived_type_alone_and_says_how_it_was_made() -> N
             "weight": ["log1p", {"recency": {"half_life": "3d", "now": None}}],
             "normalise": "mean",
             "min_support": 1,
-        }
+        },
+        "graph": graph.fingerprint,
     }
     assert list(emb.merge(found)) == ["product", "seller"]
     matrix = found["seller"].matrix
