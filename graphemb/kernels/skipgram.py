@@ -13,38 +13,20 @@ targets are given by the place where their row starts.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from graphemb.kernels import alias
+from graphemb.kernels import alias, center
+from graphemb.kernels.center import GROUP, TILE
 from graphemb.kernels.csr import Floats, Ints, Rows
 from graphemb.kernels.hash import Hashes
-from graphemb.kernels.native import (
-    LANES,
-    Lanes,
-    add,
-    div,
-    fold,
-    least,
-    load,
-    most,
-    mul,
-    mul_add,
-    prefetch,
-    spread,
-    spread_at,
-    store,
-)
+from graphemb.kernels.native import LANES, add, load, mul, prefetch, spread, store
 from graphemb.kernels.rng import below, draw, make_key, unit
 
-TILE = 4  # contexts whose products with
-GROUP = 3  # so many targets are summed at once: 12 of the 16 lanes of one result
 _NOISE_STREAM = 0x4015E
-_TINY = 1e-30
 
 
 class Model(NamedTuple):
@@ -175,26 +157,26 @@ def _learn_sequence(
         else:
             _learn(inputs, model.outputs, dim, noise.negatives, desk, now, count, rate)
         if (number + place) % plan.loss_every == 0:
-            loss += _loss(desk.slopes, count, noise.negatives, rate)
+            loss += center.loss_of(desk.slopes, count, noise.negatives, rate)
             pairs += count
     return loss, pairs
 
 
 @njit(nogil=True, cache=True)
 def _draw_targets(
-    model: Model, noise: Noise, center: int, key: np.uint64, number: int, targets: Ints
+    model: Model, noise: Noise, middle: int, key: np.uint64, number: int, targets: Ints
 ) -> None:
     """Fill `targets`: the center's row, then its negatives' (-1: it drew itself), and fetch them.
 
     What is left of the last group repeats the center; its slopes are set to zero.
     """
     segment = 0
-    while center >= noise.segments[segment + 1]:
+    while middle >= noise.segments[segment + 1]:
         segment += 1
     start = noise.segments[segment]
     size = noise.segments[segment + 1] - start
     for target in range(targets.size):
-        row = int(np.int64(center))
+        row = int(np.int64(middle))
         if 0 < target <= noise.negatives:
             row = start + alias.pick(noise.table, start, size, draw(key, number + target))
         targets[target] = row * model.dim
@@ -221,11 +203,11 @@ def _learn(
 ) -> None:
     """One center: move its targets and the first `count` contexts."""
     contexts, slopes, moves = desk.contexts, desk.slopes, desk.moves
-    _measure(inputs, outputs, dim, contexts, count, targets, rate, slopes)
-    _label(targets, count, negatives, rate, slopes)
-    _sum_target_moves(inputs, dim, contexts, count, targets.size, slopes, moves)
-    _move_contexts(inputs, outputs, dim, contexts, count, targets, slopes)
-    _move_targets(outputs, dim, targets, negatives, moves)
+    center.measure(inputs, outputs, dim, contexts, count, targets, rate, slopes)
+    center.label(targets, count, negatives, rate, slopes)
+    center.sum_target_moves(inputs, dim, contexts, count, targets.size, slopes, moves)
+    center.move_contexts(inputs, outputs, dim, contexts, count, targets, slopes)
+    center.move_targets(outputs, dim, targets, negatives, moves)
 
 
 @njit(nogil=True, cache=True)
@@ -245,180 +227,16 @@ def _learn_mean(
             total = add(total, load(inputs, contexts[context] + j))
         store(mean, j, mul(total, share))
         store(mean, dim + j, zero)
-    _measure(mean, model.outputs, dim, only, one, targets, rate, slopes)
-    _label(targets, one, negatives, rate, slopes)
-    _sum_target_moves(mean, dim, only, one, targets.size, slopes, desk.moves)
+    center.measure(mean, model.outputs, dim, only, one, targets, rate, slopes)
+    center.label(targets, one, negatives, rate, slopes)
+    center.sum_target_moves(mean, dim, only, one, targets.size, slopes, desk.moves)
     only[0] = dim
-    _move_contexts(mean, model.outputs, dim, only, one, targets, slopes)
-    _move_targets(model.outputs, dim, targets, negatives, desk.moves)
+    center.move_contexts(mean, model.outputs, dim, only, one, targets, slopes)
+    center.move_targets(model.outputs, dim, targets, negatives, desk.moves)
     for context in range(count):
         for j in range(0, dim, LANES):
             place = contexts[context] + j
             store(inputs, place, add(load(inputs, place), load(mean, dim + j)))
-
-
-@njit(nogil=True, cache=True)
-def _measure(
-    inputs: Floats,
-    outputs: Floats,
-    dim: int,
-    contexts: Ints,
-    count: int,
-    targets: Ints,
-    rate: np.float32,
-    slopes: Floats,
-) -> None:
-    """Fill `slopes` with -rate * sigmoid(context . target), as if every label were 0.
-
-    Context c and target t stand at lane 3 (c % 4) + t % 3 of the vector number
-    (t // 3) * tiles + c // 4, tiles being count / 4 rounded up.
-    """
-    zero = spread(np.float32(0.0))
-    minus_rate = spread(-rate)
-    at = 0
-    for target in range(0, targets.size, GROUP):
-        t0, t1, t2 = targets[target], targets[target + 1], targets[target + 2]
-        for context in range(0, count, TILE):
-            c0, c1 = contexts[context], contexts[context + 1]
-            c2, c3 = contexts[context + 2], contexts[context + 3]
-            s00, s01, s02 = zero, zero, zero
-            s10, s11, s12 = zero, zero, zero
-            s20, s21, s22 = zero, zero, zero
-            s30, s31, s32 = zero, zero, zero
-            for j in range(0, dim, LANES):
-                y0, y1, y2 = load(outputs, t0 + j), load(outputs, t1 + j), load(outputs, t2 + j)
-                x = load(inputs, c0 + j)
-                s00, s01, s02 = mul_add(x, y0, s00), mul_add(x, y1, s01), mul_add(x, y2, s02)
-                x = load(inputs, c1 + j)
-                s10, s11, s12 = mul_add(x, y0, s10), mul_add(x, y1, s11), mul_add(x, y2, s12)
-                x = load(inputs, c2 + j)
-                s20, s21, s22 = mul_add(x, y0, s20), mul_add(x, y1, s21), mul_add(x, y2, s22)
-                x = load(inputs, c3 + j)
-                s30, s31, s32 = mul_add(x, y0, s30), mul_add(x, y1, s31), mul_add(x, y2, s32)
-            low = fold(fold(fold(s00, s01), fold(s02, s10)), fold(fold(s11, s12), fold(s20, s21)))
-            high = fold(fold(fold(s22, s30), fold(s31, s32)), zero)
-            store(slopes, at, mul(minus_rate, _sigmoid(fold(low, high))))
-            at += LANES
-
-
-@njit(nogil=True, cache=True)
-def _sigmoid(x: Lanes) -> Lanes:
-    """1 / (1 + e^-x), within 1e-6; not a number where x is not finite.
-
-    By (1 + tanh(x / 2)) / 2 and the rational tanh of Eigen's `ptanh`.
-    """
-    half, limit = spread(np.float32(0.5)), spread(np.float32(9.0))
-    h = most(least(mul(x, half), limit), spread(np.float32(-9.0)))
-    s = mul(h, h)
-    p = mul_add(spread(np.float32(-2.76076847742355e-16)), s, spread(np.float32(2.00018790482e-13)))
-    p = mul_add(p, s, spread(np.float32(-8.60467152213735e-11)))
-    p = mul_add(p, s, spread(np.float32(5.12229709037114e-08)))
-    p = mul_add(p, s, spread(np.float32(1.48572235717979e-05)))
-    p = mul_add(p, s, spread(np.float32(6.37261928875436e-04)))
-    p = mul_add(p, s, spread(np.float32(4.89352455891786e-03)))
-    q = mul_add(spread(np.float32(1.19825839466702e-06)), s, spread(np.float32(1.18534705686e-04)))
-    q = mul_add(q, s, spread(np.float32(2.26843463243900e-03)))
-    q = mul_add(q, s, spread(np.float32(4.89352518554385e-03)))
-    curve = mul_add(half, div(mul(h, p), q), half)
-    return mul_add(spread(np.float32(0.0)), x, curve)
-
-
-@njit(nogil=True, cache=True)
-def _label(targets: Ints, count: int, negatives: int, rate: np.float32, slopes: Floats) -> None:
-    """Give the center its label 1; a negative that is the center, and spare targets, no slope."""
-    tiles = (count + TILE - 1) // TILE
-    for target in range(targets.size):
-        if target > 0 and target <= negatives and targets[target] != targets[0]:
-            continue
-        for context in range(count):
-            at = _slope_at(tiles, context, target)
-            slopes[at] = slopes[at] + rate if target == 0 else np.float32(0.0)
-
-
-@njit(nogil=True, cache=True)
-def _slope_at(tiles: int, context: int, target: int) -> int:
-    tile = (target // GROUP) * tiles + context // TILE
-    return tile * LANES + (context % TILE) * GROUP + target % GROUP
-
-
-@njit(nogil=True, cache=True)
-def _sum_target_moves(
-    inputs: Floats, dim: int, contexts: Ints, count: int, width: int, slopes: Floats, moves: Floats
-) -> None:
-    """Fill `moves` [width, dim + 16]: for each target the sum of slope * context."""
-    zero = spread(np.float32(0.0))
-    tiles = (count + TILE - 1) // TILE
-    stride = dim + LANES
-    for target in range(0, width, GROUP):
-        for j in range(0, dim, 2 * LANES):  # the second half may lie behind the row: not read
-            m00, m01, m02, m10, m11, m12 = zero, zero, zero, zero, zero, zero
-            at = _slope_at(tiles, 0, target)
-            for context in range(count):
-                place = contexts[context] + j
-                x0, x1 = load(inputs, place), load(inputs, place + LANES)
-                g0 = spread_at(slopes, at)
-                g1 = spread_at(slopes, at + 1)
-                g2 = spread_at(slopes, at + 2)
-                m00, m01, m02 = mul_add(g0, x0, m00), mul_add(g1, x0, m01), mul_add(g2, x0, m02)
-                m10, m11, m12 = mul_add(g0, x1, m10), mul_add(g1, x1, m11), mul_add(g2, x1, m12)
-                at += GROUP if context % TILE < TILE - 1 else LANES - (TILE - 1) * GROUP
-            to = target * stride + j
-            store(moves, to, m00)
-            store(moves, to + LANES, m10)
-            store(moves, to + stride, m01)
-            store(moves, to + stride + LANES, m11)
-            store(moves, to + 2 * stride, m02)
-            store(moves, to + 2 * stride + LANES, m12)
-
-
-@njit(nogil=True, cache=True)
-def _move_contexts(
-    inputs: Floats,
-    outputs: Floats,
-    dim: int,
-    contexts: Ints,
-    count: int,
-    targets: Ints,
-    slopes: Floats,
-) -> None:
-    """Add to each context the sum of slope * target; a row that stands twice is moved twice."""
-    tiles = (count + TILE - 1) // TILE
-    for context in range(count):
-        row = contexts[context]
-        for target in range(0, targets.size, GROUP):
-            t0, t1, t2 = targets[target], targets[target + 1], targets[target + 2]
-            at = _slope_at(tiles, context, target)
-            g0, g1, g2 = spread_at(slopes, at), spread_at(slopes, at + 1), spread_at(slopes, at + 2)
-            for j in range(0, dim, LANES):
-                x = load(inputs, row + j)
-                x = mul_add(g0, load(outputs, t0 + j), x)
-                x = mul_add(g1, load(outputs, t1 + j), x)
-                x = mul_add(g2, load(outputs, t2 + j), x)
-                store(inputs, row + j, x)
-
-
-@njit(nogil=True, cache=True)
-def _move_targets(outputs: Floats, dim: int, targets: Ints, negatives: int, moves: Floats) -> None:
-    for target in range(negatives + 1):
-        row = targets[target]
-        start = target * (dim + LANES)
-        for j in range(0, dim, LANES):
-            store(outputs, row + j, add(load(outputs, row + j), load(moves, start + j)))
-
-
-@njit(nogil=True, cache=True)
-def _loss(slopes: Floats, count: int, negatives: int, rate: np.float32) -> float:
-    """-log sigmoid(center) - sum of log sigmoid(-negative), summed over the contexts."""
-    tiles = (count + TILE - 1) // TILE
-    total = 0.0
-    for target in range(negatives + 1):
-        for context in range(count):
-            slope = slopes[_slope_at(tiles, context, target)]
-            right = 1.0 - float(abs(slope) / rate)
-            if right < _TINY:  # not so when it is not a number, which has to show
-                right = _TINY
-            total -= math.log(right)
-    return total
 
 
 @njit(nogil=True, cache=True)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from graphemb.kernels import alias, skipgram
+from graphemb.kernels import center as center_kernel
 from graphemb.kernels.skipgram import Model, Noise, Plan
 
 RATE = 0.1
@@ -105,7 +106,7 @@ def test_one_center_moves_by_torchs_gradient(dim: int, negatives: int, num_conte
     after = matrices(model)
     np.testing.assert_allclose(after[0], inputs, atol=2e-6)
     np.testing.assert_allclose(after[1], outputs, atol=2e-6)
-    found = skipgram._loss(desk.slopes, num_contexts, negatives, np.float32(RATE))
+    found = center_kernel.loss_of(desk.slopes, num_contexts, negatives, np.float32(RATE))
     assert found == pytest.approx(loss, rel=1e-4)
 
 

@@ -3,9 +3,12 @@
 Walks are made by the threads that learn from them and used at once, so that memory is the graph,
 two matrices and a few megabytes a thread, whatever the number of walks.
 
-Defaults: a learning rate of .05, falling to a hundredth of that, because one epoch at .025 ends
-far from what the same walks can teach; the rest is as in the papers, but a window radius of 5,
-which costs half of 10.
+How the defaults were chosen. Learning rate: on the benchmark graph G1 (100,000 nodes, one walk of
+80 nodes each, radius 5), held-out edges are told from others with an AUC of .66, .83 and .83 at
+rates of .025, .05 and .1, and 90, 98 and 99 % of nodes have neighbours of their own community;
+with ten times the walks on BlogCatalog .025 is better than .05 by a little. So .05 for few walks,
+.025 for many. Radius 5 costs half of 10 and loses next to nothing on either graph. The rest is
+as in the papers.
 """
 
 from graphemb.trainers.walk.fields import Objective, SkipGramFields

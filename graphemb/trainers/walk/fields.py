@@ -45,7 +45,7 @@ class SkipGramFields:
     negatives_by_type: bool = False
     epochs: int = 1
     learning_rate: float = 0.05
-    min_learning_rate: float = 0.0005
+    min_learning_rate: float = 0.0001
     objective: Objective = "skipgram"
     threads: int | None = None
     deterministic: bool = False
