@@ -83,7 +83,7 @@ def test_degree_draws_follow_the_power_of_the_degree(alpha: float) -> None:
     degrees = np.array([1, 2, 3, 8, 16])
     history = sparse.csr_matrix((np.arange(16)[:, None] < degrees).astype(np.float32))
     empty = sparse.csr_matrix(history.shape, dtype=np.float32)
-    sampler = NegativeSampler(kind="degree", num=20_000, alpha=alpha, seed=2)
+    sampler = NegativeSampler(kind="degree", num=20_000, alpha=alpha, seed=3)
     drawn = sampler.sample([0], [0], history, positives=empty)
     expected = degrees**alpha / (degrees**alpha).sum() * 20_000
     assert stats.chisquare(np.bincount(drawn.dst.ravel(), minlength=5), expected).pvalue > 0.01
