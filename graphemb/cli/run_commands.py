@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from graphemb.cli import show
 from graphemb.cli.store_commands import Json, answers, read_id, reference
 
 if TYPE_CHECKING:
+    from graphemb.demo import DemoResult
     from graphemb.pipeline.config import RunConfig
     from graphemb.pipeline.run import RunResult
     from graphemb.progress import Steps
@@ -102,7 +104,10 @@ def demo(
     from graphemb.demo import run_demo
 
     with show.interruptible():
-        run_demo(out, seed=seed, steps=progress(), say=show.say)
+        made = run_demo(out, seed=seed, steps=progress())
+    _print_demo(made)
+    if not all(check.found for check in made.checks):
+        raise typer.Exit(1)
 
 
 def progress() -> Steps:
@@ -154,10 +159,40 @@ def _next_commands(config: RunConfig, result: RunResult, store: str) -> list[str
     edge_type = config.split.edge_type if config.split else None
     node_type = edge_type.dst if edge_type else next(iter(emb))
     name = config.publish.name
-    lines = [f"  graphemb neighbors {name} {node_type} {emb[node_type].ids[0]} --store {store}"]
+    asked = f"{name} {node_type} {quote(str(emb[node_type].ids[0]))} --store {store}"
+    lines = [f"  graphemb neighbors {asked}"]
+    if config.derive:
+        lines.append(f"  graphemb neighbors {asked} --to {config.derive[0].derived_type}")
     if edge_type:
-        lines.append(f"  graphemb recommend {config.file.path} {emb[edge_type.src].ids[0]}")
-    return [*lines, f"  graphemb verify {name} --store {store}"]
+        who = quote(str(emb[edge_type.src].ids[0]))
+        lines.append(f"  graphemb recommend {config.file.path} {who}")
+    return [*lines, f"  graphemb versions --store {store}"]
+
+
+def _print_demo(made: DemoResult) -> None:
+    from graphemb.pipeline.say import short
+
+    assert made.result.report is not None
+    show.report(made.result.report)
+    show.title("what was planted, and what the published vectors know of it")
+    rows = [
+        (check.name, check.value, check.chance, check.least, "found" if check.found else "MISSING")
+        for check in made.checks
+    ]
+    show.table(("", "measured", "knowing nothing", "asked for", ""), rows)
+    for one in made.neighbors:
+        near = ", ".join(f"{name} ({score:.2f})" for name, score in one.nearest)
+        show.say(f"\nnearest to the {one.node_type} {one.name}: {near}")
+    folder = short(made.folder)
+    show.say(
+        f"\nall of this is synthetic. {folder} holds the data, {made.config.file.path.name} "
+        f"(the run file), the report and its figures, and the map: {folder}/{made.map.name}\n\n"
+        "next:\n" + "\n".join(_next_commands(made.config, made.result, f"{folder}/embeddings"))
+    )
+    show.say(
+        f"  graphemb run {folder}/{made.config.file.path.name} --dry-run\n"
+        f"then add another [fit.NAME] to that file (trainers: graphemb info) and run it again"
+    )
 
 
 def _result(config: RunConfig, result: RunResult) -> dict[str, Any]:

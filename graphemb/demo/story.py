@@ -41,6 +41,7 @@ class DemoResult:
         config, result: of the run.
         checks: of the planted structure.
         neighbors: one example for each of a few node types.
+        map: PNG of all vectors.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class DemoResult:
     result: RunResult
     checks: list[Check]
     neighbors: list[Neighbors]
+    map: Path
 
 
 def run_demo(
@@ -85,7 +87,7 @@ def run_demo(
         draw_map(emb, truth, folder / MAP)
         step.result = str(folder / MAP)
     shown = [neighbors(emb, result.graph, node_type) for node_type in ("product", "seller", "job")]
-    return DemoResult(folder, config, result, checks, shown)
+    return DemoResult(folder, config, result, checks, shown, folder / MAP)
 
 
 def neighbors(emb: Embeddings, graph: HeteroGraph, node_type: str, k: int = 5) -> Neighbors:

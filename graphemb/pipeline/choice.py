@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from graphemb.checks import check_int
+from graphemb.checks import check_int, check_number
+from graphemb.embeddings import Embeddings
 from graphemb.errors import ConfigError, UnknownName
+from graphemb.evaluate import Report
+from graphemb.graph import HeteroGraph
 from graphemb.store.shelf import check_label
+from graphemb.tasks import classify_nodes
 from graphemb.types import NodeType, check_name
 
 BEST = "best"
@@ -102,3 +107,32 @@ class Classification:
     def __post_init__(self) -> None:
         check_name(self.node_type, "node type")
         check_int("seeds", self.seeds, low=1)
+        for share in self.train_shares:
+            check_number("train_shares", share, above=0.0, high=0.99)
+
+    def run(
+        self, candidates: Mapping[str, Embeddings], graph: HeteroGraph, *, seed: int = 0
+    ) -> Report:
+        """Predict the label from the vectors of every candidate, beside the majority class.
+
+        Args:
+            candidates: by name.
+            graph: gives the labels.
+            seed: of the first division.
+
+        Raises:
+            UnknownName: no such node type, no such column, or a candidate without its vectors.
+            GraphError: no labels, or one class alone.
+        """
+        columns = graph.columns(self.node_type)
+        if self.label not in columns.column_names:
+            raise UnknownName("column", self.label, columns.column_names, source=self.node_type)
+        report = classify_nodes(
+            {name: emb[self.node_type] for name, emb in candidates.items()},
+            {"id": graph.ids(self.node_type).array, "label": columns[self.label]},
+            train_shares=self.train_shares,
+            seeds=self.seeds,
+            seed=seed,
+        )
+        (section,) = report.sections
+        return Report((replace(section, title=f"{self.label} of {self.node_type}"),))

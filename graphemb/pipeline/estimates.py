@@ -1,128 +1,147 @@
 """Bytes that each kind of step needs, from a graph's counts.
 
-Each function gives components by name. They are sums of the arrays that a step makes, checked
-against measured peaks in the tests; the constants are measured.
+Each function gives components by name: the arrays that are alive at the step's peak. They are
+compared with measured peaks in the tests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from graphemb.derive import Derivation
 from graphemb.evaluate import Evaluation
 from graphemb.graph import HeteroGraph
-from graphemb.linalg import num_threads
 from graphemb.split import Split
 from graphemb.split.ranking import BLOCK_BYTES
 from graphemb.trainers.base import Trainer
-from graphemb.types import EdgeType
+from graphemb.types import EdgeType, NodeType
 
-CODE = 120_000_000
-"""Compiled kernels and the libraries that a first fit loads."""
+CODE = 30_000_000
+"""Compiled kernels that a family's first fit loads; measured."""
 FIGURES = 90_000_000
-"""Matplotlib, and one figure while it is drawn."""
+"""Matplotlib and one figure while it is drawn; measured."""
 _DEFAULT_DIM = 128
+_OVERSAMPLING = 10
+_BASELINE_DIM = 64
 _FLOAT = 4
 
 
-def fit_bytes(trainer: Trainer, graph: HeteroGraph) -> tuple[int, dict[str, int]]:
-    """What stays in memory after a fit besides the vectors, and what it needs on top at its peak.
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A trainer and the graph it will be fitted on."""
 
-    A trainer of another family than ours is taken to hold two matrices over all nodes.
-    """
-    rows, dim = graph.num_nodes(), dim_of(trainer)
-    edges, weighted = _merged_edges(trainer, graph)
-    merged = 8 * (rows + 1) + edges * (_row_bytes(rows) + (_FLOAT if weighted else 0))
-    matrix = rows * dim * _FLOAT
-    parts = {"merged edges": merged, "merging": edges * 8, "vectors": vector_bytes(trainer, graph)}
-    family = type(trainer).__name__
-    if family == "SVD":
-        parts["sparse matrices"] = 3 * (edges + rows) * 12
-        parts["work matrices"] = 3 * rows * (dim + 10) * _FLOAT
-    elif family == "FastRP":
-        parts["work matrices"] = 3 * matrix
-    elif family == "RandomVectors":
-        return CODE, {"vectors": matrix}
-    else:
-        parts["training matrices"] = 2 * rows * _padded(dim) * _FLOAT
-        parts["negatives and counts"] = rows * 8 * (2 + 8 * num_threads())
-    return merged + CODE, {**parts, "compiled code": CODE}
+    trainer: Trainer
+    graph: HeteroGraph
+
+    @property
+    def family(self) -> str:
+        """The trainer's class."""
+        return type(self.trainer).__name__
+
+    @property
+    def dim(self) -> int:
+        """Components of a vector."""
+        dim = getattr(self.trainer, "dim", _DEFAULT_DIM)
+        return dim if isinstance(dim, int) else _DEFAULT_DIM
+
+    @cached_property
+    def edge_types(self) -> tuple[EdgeType, ...]:
+        """Those that are used, as stored: by `edge_types` or metapaths, else all."""
+        choice: Any = getattr(self.trainer, "edge_types", None)
+        if choice is None:
+            paths: Any = getattr(self.trainer, "metapaths", None) or ()
+            choice = [hop for path in paths for hop in path]
+        if isinstance(choice, Mapping):
+            choice = [edge_type for edge_type, weight in choice.items() if weight]
+        found = [EdgeType(*one).stored for one in choice] or list(self.graph.edge_types)
+        return tuple(one for one in dict.fromkeys(found) if one in self.graph)
+
+    @property
+    def matrix(self) -> int:
+        """Bytes of one matrix over all nodes."""
+        return self.graph.num_nodes() * self.dim * _FLOAT
+
+    @property
+    def merged(self) -> int:
+        """Bytes of the chosen edges, both ways, over one row space; the graph keeps them."""
+        rows, edges = self.graph.num_nodes(), self._edges
+        weighted = any(self.graph[one].weights is not None for one in self.edge_types)
+        weighted = weighted or isinstance(getattr(self.trainer, "edge_types", None), Mapping)
+        return 8 * (rows + 1) + edges * (4 if rows < 2**31 else 8) + edges * _FLOAT * weighted
+
+    @cached_property
+    def vectors(self) -> int:
+        """Bytes that the vectors hold on to.
+
+        A node type with missing nodes is copied out of the trained matrix; one without is a view
+        that keeps all of the matrix.
+        """
+        if self.family == "RandomVectors":
+            return self.matrix
+        sizes = {one: self.graph.num_nodes(one) for one in self.graph.node_types}
+        joined = self._joined()
+        whole = any(0 < sizes[one] == count for one, count in joined.items())
+        copied = sum(count for one, count in joined.items() if count < sizes[one])
+        return copied * self.dim * _FLOAT + (self.matrix if whole else 0)
+
+    def parts(self) -> dict[str, int]:
+        """What is alive at the peak, besides merged edges and code.
+
+        A trainer of another family than ours is taken to work like NodeVectors.
+        """
+        rows, matrix = self.graph.num_nodes(), self.matrix
+        sparse = (self._edges + rows) * 8
+        if self.family == "RandomVectors":
+            return {"vectors": matrix}
+        if self.family == "SVD":
+            wide = rows * (self.dim + _OVERSAMPLING) * _FLOAT
+            return {"sparse matrices": 3 * sparse, "work matrices": 2 * wide + 4 * matrix}
+        if self.family == "FastRP":
+            return {"work matrices": 2 * matrix, "vectors": max(self.vectors, matrix)}
+        if hasattr(self.trainer, "context_size"):
+            padded = rows * -(-self.dim // 16) * 16 * _FLOAT
+            return {"training matrices": 2 * padded, "negatives and counts": rows * 16}
+        return {"sparse matrices": 4 * sparse, "work matrices": 6 * matrix}
+
+    @property
+    def _edges(self) -> int:
+        return 2 * sum(self.graph.num_edges(one) for one in self.edge_types)
+
+    def _joined(self) -> dict[NodeType, int]:
+        """Nodes of each type at an end of a chosen edge."""
+        met = {one: np.zeros(self.graph.num_nodes(one), np.bool_) for one in self.graph.node_types}
+        for edge_type in self.edge_types:
+            adjacency = self.graph[edge_type]
+            met[edge_type.src] |= adjacency.degrees > 0
+            met[edge_type.dst][adjacency.neighbors] = True
+        return {one: int(np.count_nonzero(flags)) for one, flags in met.items()}
 
 
-def vector_bytes(trainer: Trainer, graph: HeteroGraph) -> int:
-    """Of the vectors that a fit leaves: a row for every node of the chosen edge types."""
-    nodes = sum(graph.num_nodes(node_type) for node_type in _node_types(trainer, graph))
-    return nodes * dim_of(trainer) * _FLOAT
-
-
-def derive_bytes(
-    derivations: Sequence[Derivation], trainer: Trainer, graph: HeteroGraph
-) -> dict[str, int]:
+def derive_bytes(derivations: Sequence[Derivation], dim: int, graph: HeteroGraph) -> dict[str, int]:
     """All derived vectors, and the edges and weights of the largest derivation."""
-    made = {one.derived_type for one in derivations}
     edges = max(
         sum(graph.num_edges(hop.stored) for path in one.paths for hop in path)
         for one in derivations
     )
-    rows = sum(graph.num_nodes(node_type) for node_type in made)
-    return {"vectors": rows * dim_of(trainer) * _FLOAT, "edges and weights": edges * 24}
+    rows = sum(graph.num_nodes(one.derived_type) for one in derivations)
+    return {"vectors": rows * dim * _FLOAT, "edges and weights": edges * 24}
 
 
-def evaluate_bytes(rules: Evaluation, split: Split, trainers: Iterable[Trainer]) -> dict[str, int]:
-    """Placed copies of the vectors, a block of scores, baselines' matrices and the figures."""
+def evaluate_bytes(rules: Evaluation, split: Split, dims: Iterable[int]) -> dict[str, int]:
+    """Placed copies of the vectors, a block of scores and the questions; or else the figures."""
     ends = [split.train.num_nodes(name) for name in (split.edge_type.src, split.edge_type.dst)]
+    widths = [*dims, *(_BASELINE_DIM for one in rules.baselines if one in ("svd", "random"))]
     edges = split.train.num_edges(split.edge_type.stored)
-    pairs = edges + len(split.test) + (len(split.valid) if split.valid is not None else 0)
-    largest = sum(dim_of(trainer) for trainer in trainers) + 64 * (len(rules.baselines) > 0)
-    return {
-        "vectors of both ends": sum(ends) * largest * _FLOAT,
-        "a block of scores": 2 * min(BLOCK_BYTES, len(split.test) * ends[1] * _FLOAT),
-        "questions": pairs * 60,
-        "baselines": edges * 12 * len(rules.baselines),
-        "figures": FIGURES,
+    held = len(split.removed)
+    queries = min(len(split.test), ends[0])
+    parts = {
+        "vectors of both ends": sum(ends) * sum(widths) * _FLOAT,
+        "a block of scores": min(BLOCK_BYTES, queries * ends[1] * _FLOAT),
+        "questions and baselines": (edges + held) * 60,
     }
-
-
-def publish_bytes(vectors: int) -> dict[str, int]:
-    """The vectors once more, as Arrow."""
-    return {"vectors as Arrow": vectors}
-
-
-def dim_of(trainer: Trainer) -> int:
-    """Components of a trainer's vectors."""
-    dim = getattr(trainer, "dim", _DEFAULT_DIM)
-    return dim if isinstance(dim, int) else _DEFAULT_DIM
-
-
-def _chosen(trainer: Trainer, graph: HeteroGraph) -> list[EdgeType]:
-    """Edge types that a trainer uses, as stored; by its `edge_types` or metapaths, else all."""
-    choice: Any = getattr(trainer, "edge_types", None)
-    if choice is None:
-        paths: Any = getattr(trainer, "metapaths", None) or ()
-        choice = [hop for path in paths for hop in path]
-    if isinstance(choice, Mapping):
-        choice = [edge_type for edge_type, weight in choice.items() if weight]
-    found = [EdgeType(*one).stored for one in choice] or list(graph.edge_types)
-    return [edge_type for edge_type in dict.fromkeys(found) if edge_type in graph]
-
-
-def _node_types(trainer: Trainer, graph: HeteroGraph) -> set[str]:
-    chosen = _chosen(trainer, graph)
-    return {end for edge_type in chosen for end in (edge_type.src, edge_type.dst)}
-
-
-def _merged_edges(trainer: Trainer, graph: HeteroGraph) -> tuple[int, bool]:
-    """Edges in both directions, and whether they carry weights."""
-    chosen = _chosen(trainer, graph)
-    weighted = any(graph[edge_type].weights is not None for edge_type in chosen)
-    weighted = weighted or isinstance(getattr(trainer, "edge_types", None), Mapping)
-    return 2 * sum(graph.num_edges(edge_type) for edge_type in chosen), weighted
-
-
-def _row_bytes(rows: int) -> int:
-    return 4 if rows < 2**31 else 8
-
-
-def _padded(dim: int) -> int:
-    return -(-dim // 16) * 16
+    return parts if sum(parts.values()) > FIGURES else {"figures": FIGURES}

@@ -100,8 +100,8 @@ def recommend(
     source = read_id(graph.ids(edge_type.src))
     seen = graph.neighbors(edge_type.src, source, edge_type)
     exclude = [*seen, *([source] if edge_type.src == edge_type.dst else [])]
-    metric = "cosine" if config.evaluate.scorer == "cosine" else "dot"
-    index = Index.build(emb[edge_type.dst], metric)
+    cosine = config.evaluate.scorer == "cosine"
+    index = Index.build(emb[edge_type.dst], "cosine" if cosine else "dot")
     ids, scores = index.search(emb[edge_type.src].vector(source), k, exclude=exclude)
     return Recommendation(edge_type.dst, ids, scores.tolist(), len(set(seen)))
 

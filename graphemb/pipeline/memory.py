@@ -65,7 +65,8 @@ def read_size(text: str) -> int:
             "a size is a number and a unit", value=text, hint="for example 4GB, 512MB or 2GiB"
         )
     power = "kmgt".find(match[2].lower()) + 1 if match[2] else 0
-    return round(float(match[1]) * (1024 if match[3] else 1000) ** power)
+    step = 1024.0 if match[3] else 1000.0
+    return round(float(match[1]) * step**power)
 
 
 def _status(name: str) -> int:

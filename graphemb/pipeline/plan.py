@@ -12,15 +12,8 @@ from graphemb.errors import MemoryLimit
 from graphemb.graph import HeteroGraph
 from graphemb.pipeline import memory
 from graphemb.pipeline.config import RunConfig
-from graphemb.pipeline.estimates import (
-    derive_bytes,
-    evaluate_bytes,
-    fit_bytes,
-    publish_bytes,
-    vector_bytes,
-)
+from graphemb.pipeline.estimates import CODE, Fit, derive_bytes, evaluate_bytes
 from graphemb.split import Split
-from graphemb.trainers.base import describe
 
 
 @dataclass(frozen=True)
@@ -97,25 +90,34 @@ def make_plan(config: RunConfig, train: HeteroGraph, split: Split | None) -> Pla
     """
     held = memory.resident()
     steps: list[PlannedStep] = []
-    kept = 0
-    for name, trainer in config.fit.items():
-        fields = describe(trainer)
-        stays, parts = fit_bytes(trainer, train)
-        what = f"{fields['trainer']}, dim {fields['dim']}" if "dim" in fields else fields["trainer"]
-        steps.append(PlannedStep(f"fit {name}", what, held, parts))
-        vectors = vector_bytes(trainer, train)
-        held += stays + vectors
-        kept = max(kept, vectors)
+    known: set[object] = set()
+    fits = {name: Fit(trainer, train) for name, trainer in config.fit.items()}
+    for name, fit in fits.items():
+        stays = {"merged edges": fit.merged, "compiled code": CODE}
+        for part, key in (("merged edges", _choice(fit)), ("compiled code", fit.family)):
+            if key in known:
+                del stays[part]
+            known.add(key)
+        what = f"{fit.family}, dim {fit.dim}"
+        steps.append(PlannedStep(f"fit {name}", what, held, {**stays, **fit.parts()}))
+        held += sum(stays.values()) + fit.vectors
         if config.derive:
-            parts = derive_bytes(config.derive, trainer, train)
-            made = ", ".join(dict.fromkeys(one.derived_type for one in config.derive))
+            parts = derive_bytes(config.derive, fit.dim, train)
+            made = ", ".join(one.derived_type for one in config.derive)
             steps.append(PlannedStep(f"derive for {name}", made, held, parts))
             held += parts["vectors"]
     if split is not None:
-        what = f"{len(split.test):,} pairs of {split.edge_type}, {len(config.fit)} candidates"
-        parts = evaluate_bytes(config.evaluate, split, config.fit.values())
+        what = f"{len(split.test):,} pairs of {split.edge_type}, {len(fits)} candidates"
+        parts = evaluate_bytes(config.evaluate, split, [fit.dim for fit in fits.values()])
         steps.append(PlannedStep("evaluate", what, held, parts))
     if config.publish is not None:
         what = f"{config.publish.name}, from {config.publish.fit}, in {config.publish.store}"
-        steps.append(PlannedStep("publish", what, held, publish_bytes(kept)))
+        largest = max(fit.matrix for fit in fits.values())
+        steps.append(PlannedStep("publish", what, held, {"vectors as Arrow": largest}))
     return Plan(tuple(steps))
+
+
+def _choice(fit: Fit) -> object:
+    """What decides the merged edges: the graph keeps them for the next fit that asks the same."""
+    weights = getattr(fit.trainer, "edge_types", None)
+    return tuple(weights.items()) if isinstance(weights, Mapping) else fit.edge_types

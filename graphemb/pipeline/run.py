@@ -194,7 +194,8 @@ class _Run:
         with self._step("evaluate") as step:
             self.report = self._link_report()
             for task in self.config.classify:
-                found = task.run(self.candidates, self.graph, seed=self.config.seed)
+                with self._at("classify"):
+                    found = task.run(self.candidates, self.graph, seed=self.config.seed)
                 self.report = self.report.joined(found) if self.report else found
             assert self.report is not None
             save_report(self.report, self.places.report)

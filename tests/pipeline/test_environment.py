@@ -62,5 +62,5 @@ def test_a_variable_that_is_not_set_is_named_with_its_line(
 
 @pytest.mark.parametrize("root", ["7", '""', "[]"])
 def test_a_root_that_is_no_folder_name_is_refused(tmp_path: Path, root: str) -> None:
-    with pytest.raises(ConfigError, match="name of a folder"):
+    with pytest.raises(ConfigError, match=r"run\.toml:4, field root"):
         run_file(tmp_path, root)
