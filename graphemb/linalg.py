@@ -163,6 +163,7 @@ def truncated_svd(
     start = rng.standard_normal((matrix.shape[1], width), dtype=np.float32)
     with threadpool_limits(1, user_api="blas"):
         basis = _orthonormal(multiply(matrix, start))
+        del start
         for _ in range(power):
             basis = _orthonormal(multiply(other, basis))
             basis = _orthonormal(multiply(matrix, basis))
@@ -174,7 +175,8 @@ def truncated_svd(
         values = np.where(certain, values, 0.0)
         left = _times(basis, turn[:, best] * certain)
         right = _times(inner, turn[:, best] / np.where(certain, values, np.inf))
-    signs = np.where(left[np.abs(left).argmax(axis=0), np.arange(rank)] < 0, -1, 1)
+    largest = left[np.abs(left).argmax(axis=0), np.arange(rank)]
+    signs = np.where(largest < 0, -1, 1).astype(np.float32)  # or the product is float64
     left, right = left * signs, right.T * signs[:, None]
     return _padded(left, dim, 1), _padded(values, dim, 0), _padded(right, dim, 0)
 
@@ -222,6 +224,8 @@ def _orthonormal(matrix: FloatArray) -> FloatArray:
 
 def _padded(array: FloatArray, size: int, axis: int) -> FloatArray:
     """`array` as float32 with zeros up to `size` along an axis."""
+    if array.shape[axis] == size:
+        return np.ascontiguousarray(array, np.float32)
     gaps = [(0, 0)] * array.ndim
     gaps[axis] = (0, size - array.shape[axis])
     return np.ascontiguousarray(np.pad(array, gaps), np.float32)
