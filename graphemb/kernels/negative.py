@@ -15,7 +15,7 @@ from numba import njit
 from graphemb.kernels import rng
 
 Ints: TypeAlias = npt.NDArray[np.int64]
-Rows: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+Rows: TypeAlias = npt.NDArray[np.int32 | np.int64]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
 TRIES = 64

@@ -10,6 +10,7 @@ from graphemb.graph import Adjacency
 from graphemb.graph.fingerprint import hash_column
 from graphemb.ids import Ids
 from graphemb.kernels.hash import combine
+from graphemb.kernels.pair import mark_edges
 from graphemb.split.rule import HeldOut
 from graphemb.types import BoolArray, IntArray, RowArray
 
@@ -41,18 +42,22 @@ def distinct_pairs(adjacency: Adjacency, *, unordered: bool, loops: bool) -> Pai
     """
     src = adjacency.sources().astype(np.int64)
     dst = adjacency.neighbors.astype(np.int64)
-    if unordered:
-        src, dst = np.minimum(src, dst), np.maximum(src, dst)
     real = np.ones(src.size, np.bool_) if loops else src != dst
-    keys, inverse = np.unique(src[real] * adjacency.num_dst + dst[real], return_inverse=True)
     of_edge = np.full(src.size, -1, np.int64)
-    of_edge[real] = inverse
+    if unordered:
+        low, high = np.minimum(src, dst)[real], np.maximum(src, dst)[real]
+        width = max(adjacency.num_dst, 1)
+        keys, of_edge[real] = np.unique(low * width + high, return_inverse=True)
+        src, dst = keys // width, keys % width
+    else:  # the edges are in this order already
+        first = adjacency.distinct() & real
+        of_edge[real] = (np.cumsum(first) - 1)[real]
+        src, dst = src[first], dst[first]
     time = None
     if adjacency.times is not None:
-        time = np.full(keys.size, np.iinfo(np.int64).max)
-        np.minimum.at(time, inverse, adjacency.times[real])
-    held = HeldOut(keys // max(adjacency.num_dst, 1), keys % max(adjacency.num_dst, 1), time)
-    return Pairs(held, of_edge)
+        time = np.full(src.size, np.iinfo(np.int64).max)
+        np.minimum.at(time, of_edge[real], adjacency.times[real])
+    return Pairs(HeldOut(src, dst, time), of_edge)
 
 
 def edges_of(adjacency: Adjacency, pairs: HeldOut, *, reverse: bool) -> BoolArray:
@@ -61,7 +66,11 @@ def edges_of(adjacency: Adjacency, pairs: HeldOut, *, reverse: bool) -> BoolArra
     Args:
         reverse: an edge from a pair's dst to its src counts too (nodes of one type).
     """
-    return find_pairs(adjacency.sources(), adjacency.neighbors, pairs, adjacency.num_dst, reverse)
+    marks = np.zeros(adjacency.num_edges, np.bool_)
+    ends = [(pairs.src, pairs.dst), (pairs.dst, pairs.src)]
+    for src, dst in ends if reverse else ends[:1]:
+        mark_edges(adjacency.offsets, adjacency.neighbors, src, dst, marks)
+    return marks
 
 
 def find_pairs(
