@@ -176,7 +176,9 @@ def _merge_edges(connection: Any, relation: str, ends: tuple[str, str], table: p
     """The first edge of each pair of nodes, then those parallel to it by their number."""
     names = [name for name in table.column_names if name != PARALLEL]
     src, dst = ends
-    match_cypher = f"MATCH (a:{quoted(src)} {{id: c0}}), (b:{quoted(dst)} {{id: c1}})"
+    match_cypher = (  # one after the other: a pattern of both is planned as their cross product
+        f"MATCH (a:{quoted(src)}) WHERE a.id = c0 MATCH (b:{quoted(dst)}) WHERE b.id = c1"
+    )
     set_cypher = _set_cypher(names, 2)
     parallel = np.zeros(table.num_rows, np.bool_)
     if PARALLEL in table.column_names:
