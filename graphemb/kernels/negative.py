@@ -34,7 +34,7 @@ def is_known(offsets: Rows, columns: Rows, row: int, column: int) -> bool:
             low = middle + 1
         else:
             high = middle
-    return low < end and columns[low] == column
+    return bool(low < end and columns[low] == column)
 
 
 @njit(nogil=True, cache=True)
