@@ -19,22 +19,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from graphemb.derive import derive as derive
+    from graphemb.derive import derive_chain as derive_chain
     from graphemb.derive import derive_update as derive_update
     from graphemb.derive import explain as explain
     from graphemb.derive import learn_weights as learn_weights
     from graphemb.embeddings import Embeddings as Embeddings
     from graphemb.embeddings import Vectors as Vectors
     from graphemb.errors import GraphEmbError as GraphEmbError
+    from graphemb.evaluate import GivenNegatives as GivenNegatives
+    from graphemb.evaluate import Report as Report
     from graphemb.evaluate import evaluate_links as evaluate_links
+    from graphemb.evaluate import evaluate_seeds as evaluate_seeds
     from graphemb.graph import HeteroGraph as HeteroGraph
     from graphemb.graph import Policies as Policies
     from graphemb.index import Index as Index
     from graphemb.source import GraphSpec as GraphSpec
+    from graphemb.source import Source as Source
     from graphemb.source import load_graph as load_graph
     from graphemb.source import write_graph as write_graph
     from graphemb.split import HeldOut as HeldOut
     from graphemb.split import Split as Split
     from graphemb.split import audit_leaks as audit_leaks
+    from graphemb.split import given_split as given_split
     from graphemb.split import split_edges as split_edges
     from graphemb.store import EmbeddingStore as EmbeddingStore
     from graphemb.tasks import classify_nodes as classify_nodes
@@ -60,6 +66,7 @@ __all__ = [
     "Embeddings",
     "EpochEvent",
     "FastRP",
+    "GivenNegatives",
     "GraphEmbError",
     "GraphSpec",
     "HeldOut",
@@ -71,17 +78,22 @@ __all__ = [
     "NodeVectors",
     "Policies",
     "RandomVectors",
+    "Report",
     "SVD",
     "SequenceSkipGram",
+    "Source",
     "Split",
     "Trainer",
     "Vectors",
     "audit_leaks",
     "classify_nodes",
     "derive",
+    "derive_chain",
     "derive_update",
     "evaluate_links",
+    "evaluate_seeds",
     "explain",
+    "given_split",
     "learn_weights",
     "load_graph",
     "split_edges",
@@ -89,14 +101,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "graphemb.derive": ("derive", "derive_update", "explain", "learn_weights"),
+    "graphemb.derive": ("derive", "derive_chain", "derive_update", "explain", "learn_weights"),
     "graphemb.embeddings": ("Embeddings", "Vectors"),
     "graphemb.errors": ("GraphEmbError",),
-    "graphemb.evaluate": ("evaluate_links",),
+    "graphemb.evaluate": ("GivenNegatives", "Report", "evaluate_links", "evaluate_seeds"),
     "graphemb.graph": ("HeteroGraph", "Policies"),
     "graphemb.index": ("Index",),
-    "graphemb.source": ("GraphSpec", "load_graph", "write_graph"),
-    "graphemb.split": ("HeldOut", "Split", "audit_leaks", "split_edges"),
+    "graphemb.source": ("GraphSpec", "Source", "load_graph", "write_graph"),
+    "graphemb.split": ("HeldOut", "Split", "audit_leaks", "given_split", "split_edges"),
     "graphemb.store": ("EmbeddingStore",),
     "graphemb.tasks": ("classify_nodes",),
     "graphemb.trainers.base": ("EpochEvent", "Trainer"),
