@@ -267,6 +267,25 @@ def test_columns_that_name_targets_by_chance_are_no_leak() -> None:
     assert audit.leaks == ()
 
 
+def test_a_brand_that_looks_like_an_id_and_sells_well_is_no_leak() -> None:
+    """Popular items share the brand `user3`, and user3 buys much: chance, not knowledge."""
+    nodes, edges = tables()
+    edges[BUYS]["src"] = np.where(np.arange(700) % 3 == 0, "user3", edges[BUYS]["src"]).tolist()
+    nodes["item"]["brand"] = ["user3" if n < 5 else f"user{n}" for n in range(ITEMS)]
+    for seed in range(5):
+        split = split_edges(HeteroGraph.from_tables(nodes, edges), BUYS, by="random", seed=seed)
+        assert audit_leaks(split, probe=False).leaks == ()
+
+
+def test_a_column_of_times_after_the_cutoff_is_noted() -> None:
+    split = split_edges(shop(), BUYS, cutoff="2024-09-01")
+    times = np.full(USERS, np.datetime64("2024-01-01"), "datetime64[us]")
+    assert audit_leaks(with_column(split, "user", "joined", times), probe=False).notes == ()
+    times[:4] = np.datetime64("2024-10-01")
+    (note,) = audit_leaks(with_column(split, "user", "last_order", times), probe=False).notes
+    assert "last_order" in note and "4 times" in note
+
+
 @pytest.mark.parametrize("double", ["USER{}", " user{} ", "us er{}", "ｕser{}"])
 def test_fault_081_a_source_that_stands_twice_under_another_spelling(double: str) -> None:
     split = split_edges(shop(), BUYS, by="random", test=0.1)

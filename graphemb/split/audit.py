@@ -15,7 +15,7 @@ from graphemb.errors import SAMPLE_LIMIT, LeakError, shown
 from graphemb.graph import HeteroGraph
 from graphemb.ids import Ids
 from graphemb.split import probes
-from graphemb.split.columns import column_leaks
+from graphemb.split.columns import column_leaks, late_columns
 from graphemb.split.pairs import edges_of, find_pairs
 from graphemb.split.probes import Probe, run_probes
 from graphemb.split.questions import Questions
@@ -116,7 +116,7 @@ def audit_leaks(
         *_columns(split, secret),
         *_duplicates(split, secret),
     ]
-    notes: list[str] = []
+    notes = list(late_columns(split))
     if embeddings is not None:
         named = {"": embeddings} if isinstance(embeddings, Embeddings) else dict(embeddings)
         leaks += _vectors(split, named, set(accept), notes)

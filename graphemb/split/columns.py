@@ -76,6 +76,25 @@ def _of_end(
             yield leak
 
 
+def late_columns(split: Split) -> Iterator[str]:
+    """Node columns with times from the test's on; whether they tell anything is for a person."""
+    if split.train_until is None:
+        return
+    limit = pa.scalar(split.train_until, pa.timestamp("us"))
+    for node_type in dict.fromkeys((split.edge_type.src, split.edge_type.dst)):
+        columns = split.train.columns(node_type)
+        for name in columns.column_names:
+            if not pa.types.is_temporal(columns[name].type) or pa.types.is_time(columns[name].type):
+                continue
+            times = columns[name].cast(pa.timestamp("us", getattr(columns[name].type, "tz", None)))
+            late = pc.sum(pc.greater_equal(times.cast(pa.timestamp("us")), limit)).as_py()
+            if late:
+                yield (
+                    f"column {name!r} of {node_type} holds {late:,} times at or after the end "
+                    f"of training: does it tell who did what?"
+                )
+
+
 def _degrees(split: Split, end: int) -> list[IntArray]:
     """int64 [n] each, at one end: training edges, and distinct training pairs."""
     adjacency = split.train[split.edge_type]
@@ -95,7 +114,8 @@ def _names(
 ) -> ColumnLeak | None:
     """A column whose values, or words in them, are ids of the other end, more than by chance.
 
-    Expected: the same values dealt to the nodes at random.
+    Expected: the held-out pairs' ends matched anew at random, so that neither what is popular
+    nor a value that stands on many popular nodes looks like knowledge.
     """
     rows, words = _words(column)
     claims = ids.find(Ids(words)) if len(words) else np.zeros(0, np.int64)
@@ -107,9 +127,9 @@ def _names(
     found = int(np.count_nonzero(find_pairs(src, dst, pairs, width, False)))
     if not found:
         return None
-    claimed = np.bincount(dst, minlength=width)
-    secret = np.bincount(pairs.dst, minlength=width)
-    expected = float(claimed @ secret / len(column))
+    of_row = np.bincount(pairs.src, minlength=len(column))
+    of_id = np.bincount(pairs.dst, minlength=width)
+    expected = float(of_row[src] @ of_id[dst]) / len(pairs)
     if stats.poisson.sf(found - 1, expected) >= _CHANCE:
         return None
     return ColumnLeak(node_type, name, found, expected, "names")
