@@ -14,9 +14,9 @@ from graphemb.evaluate import Report
 from graphemb.index import Index
 
 _NEAREST = 10
-_LEAST_SHARE = {"user": 0.8, "product": 0.8, "job": 0.7, "seller": 0.65, "company": 0.65}
-_LEAST_SHARE_OF_JOBS = 0.65
-_TIMES_POPULARITY = 3.0
+_LEAST_SHARE = {"user": 0.8, "product": 0.8, "job": 0.6, "seller": 0.6, "company": 0.6}
+_LEAST_SHARE_OF_JOBS = 0.6
+_TIMES_POPULARITY = 2.5
 MEASURE = "recall@10"
 
 
@@ -91,13 +91,20 @@ def _same_share(
     found: Vectors,
     found_in: npt.NDArray[np.str_],
 ) -> float:
-    """Mean share of the nearest that are of the asker's community, the asker left out."""
+    """Mean share of the nearest that are of the asker's community.
+
+    The nearest 10 others, or as many as the community has others where it has fewer.
+    """
     same = asked.node_type == found.node_type
     rows, _ = Index.build(found, "cosine").search_rows(asked.matrix, _NEAREST + same)
-    agree = found_in[rows] == asked_in[:, None]
+    others = np.ones(rows.shape, np.bool_)
     if same:
-        agree &= rows != np.arange(len(asked))[:, None]
-    return float(agree.sum(axis=1).mean() / min(_NEAREST, len(found) - same))
+        others = rows != np.arange(len(asked))[:, None]
+    there = np.array([np.count_nonzero(found_in == name) - same for name in asked_in])
+    wanted = np.minimum(there, _NEAREST)
+    counted = others & (others.cumsum(axis=1) <= wanted[:, None])
+    agree = (found_in[rows] == asked_in[:, None]) & counted
+    return float((agree.sum(axis=1)[wanted > 0] / wanted[wanted > 0]).mean())
 
 
 def _by_chance(asked: npt.NDArray[np.str_], found: npt.NDArray[np.str_]) -> float:

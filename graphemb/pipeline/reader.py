@@ -127,7 +127,7 @@ class Reader:
             raise ConfigError(
                 f"[{'.'.join(map(str, key))}] lacks the name of a trainer",
                 code="missing_key",
-                source=self.file.at(key),
+                source=self.file.at((*key, "trainer")),
                 field="trainer",
                 value=name,
             )

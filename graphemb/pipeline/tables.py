@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from datetime import date, datetime, time
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from graphemb.errors import ConfigError, UnknownName
+from graphemb.errors import ConfigError, UnknownName, shown
 from graphemb.pipeline.toml_lines import KeyPath, TomlFile
 
 T = TypeVar("T")
@@ -119,7 +119,7 @@ def _wrong(file: TomlFile, key: KeyPath, found: Mapping[str, object]) -> ConfigE
 
 @contextmanager
 def placed(file: TomlFile, key: KeyPath) -> Iterator[None]:
-    """Add the file and line to a `ConfigError` raised inside, as near as its place says."""
+    """Add the file and line to a `ConfigError` raised inside: of its field, or of its value."""
     try:
         yield
     except ConfigError as error:
@@ -129,5 +129,28 @@ def placed(file: TomlFile, key: KeyPath) -> Iterator[None]:
                 error.source = file.at(inner)
                 break
         else:
-            error.source = error.source or file.at(key)
+            error.source = error.source or file.at(_holder(file, key, error.value) or key)
         raise
+
+
+def _holder(file: TomlFile, key: KeyPath, value: str | None) -> KeyPath | None:
+    """The path below `key` to the value that an error shows, also as a list joined by blanks."""
+    for path, found in _leaves(file.values):
+        if path[: len(key)] != key:
+            continue
+        words = isinstance(found, list) and all(isinstance(word, str) for word in found)
+        if shown(found) == value or (words and shown(" ".join(found)) == value):
+            return path
+    return None
+
+
+def _leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Every value of a table at any depth, with its path."""
+    yield path, value
+    pairs: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        pairs = value.items()
+    elif isinstance(value, list):
+        pairs = enumerate(value)
+    for name, item in pairs:
+        yield from _leaves(item, (*path, name))
