@@ -2,6 +2,10 @@
 
     python -m benchmarks ingest                 # 100,000 nodes, about 980,000 edges; 5 minutes
     python -m benchmarks ingest --size G0       # a twentieth of that
+    python -m benchmarks ingest --spec benchmarks/specs/complete_journey.toml
+
+With --spec the graph of a TOML file is read, written to either database and read back, which must
+give the same fingerprint.
 
 Neo4j is NEO4J_URI's, where nodes labelled `node` are then written, or one that is started here
 (java and mvn). Both ways read the same query in one run on the same machine, so compare
@@ -26,6 +30,7 @@ import pyarrow.parquet as pq
 
 import graphemb as ge
 from benchmarks.graphs import LINKS, SIZES, planted_edges
+from graphemb.pipeline import RunConfig
 from graphemb.source import Query, open_loader, spec_of
 
 EDGES = "MATCH (a:node)-[r:links]->(b:node) RETURN a.id AS src, b.id AS dst"
@@ -39,9 +44,13 @@ def main(argv: Sequence[str]) -> int:
     """Run it and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks ingest", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="G1")
+    parser.add_argument("--spec", type=Path, help="a TOML file with a [graph]")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args(argv)
+    if options.spec is not None:
+        round_trips(options.spec)
+        return 0
     graph = string_graph(options.size, options.seed)
     print(f"{graph}\n")
     print(f"{'what':44s}{'seconds':>9s}{'rows/s':>12s}{'ratio':>7s}")
@@ -49,6 +58,28 @@ def main(argv: Sequence[str]) -> int:
     with server() as uri:
         neo4j(graph, uri, options.repeat)
     return 0
+
+
+def round_trips(path: Path) -> None:
+    """Through both databases and back.
+
+    Raises:
+        GraphEmbError: a fingerprint is not that of the files.
+    """
+    begin = time.perf_counter()
+    graph = RunConfig.read(path).load()
+    print(f"{graph}\nfiles: {time.perf_counter() - begin:.1f} s, fingerprint {graph.fingerprint}")
+    empty = [one for one in graph.edge_types if not graph.num_edges(one)]
+    with tempfile.TemporaryDirectory() as folder, server() as address:
+        for uri in ("ladybug:graph.lbug", address):
+            begin = time.perf_counter()
+            ge.write_graph(graph, uri, root=folder)
+            written = time.perf_counter()
+            back = ge.load_graph(uri, spec_of(graph, uri), root=folder, allow_empty=empty)
+            seconds = f"written {written - begin:.1f} s, read {time.perf_counter() - written:.1f} s"
+            if back.fingerprint != graph.fingerprint:
+                raise ge.GraphEmbError("what came back is not what was written", source=uri)
+            print(f"{uri}: {seconds}, the same fingerprint", flush=True)
 
 
 def string_graph(size: str, seed: int) -> ge.HeteroGraph:
