@@ -20,7 +20,7 @@ _CANDIDATES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _GREY, _PUBLISHED = "#B8BDC4", "#8C7AA9"
 _MUTED = ("#55606B", "#B08D57", "#6B9080", "#9D7BA0", "#8C8C8C")
 _DASHES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-_PANELS = 8
+_PANELS, _WIDE = 8, 4
 _LINES = 5
 """Baselines drawn as lines; the tables have them all."""
 _DPI = 130
@@ -69,8 +69,8 @@ def _colors(section: Section) -> dict[str, str]:
 def _bars(figure: Figure, section: Section, columns: list[str]) -> None:
     """A panel for each measure, a bar for each row; names once, at the left."""
     columns = _chosen(section, columns)
-    wide = min(len(columns), 4)
-    high = math.ceil(len(columns) / wide)
+    high = math.ceil(len(columns) / _WIDE)
+    wide = math.ceil(len(columns) / high)
     figure.set_size_inches(2.2 + 2.6 * wide, 0.9 + high * (0.75 + 0.27 * len(section.rows)))
     panels: Any = figure.subplots(high, wide, sharey=True, squeeze=False)
     colors = _colors(section)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from graphemb.checks import check_int
 from graphemb.embeddings import Embeddings
@@ -97,6 +97,6 @@ def over_seeds(values: list[float]) -> Estimate:
     known = np.array([value for value in values if not math.isnan(value)])
     if known.size < 2:
         return Estimate(float(known[0]) if known.size else math.nan)
-    spread = stats.t.ppf(0.975, known.size - 1) * known.std(ddof=1) / np.sqrt(known.size)
+    spread = stdtrit(known.size - 1, 0.975) * known.std(ddof=1) / np.sqrt(known.size)
     mean = float(known.mean())
     return Estimate(mean, mean - float(spread), mean + float(spread))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import stats
+from scipy.special import gammainc
 
 from graphemb.ids import Ids
 from graphemb.split.pairs import distinct_pairs, find_pairs
@@ -130,7 +130,7 @@ def _names(
     of_row = np.bincount(pairs.src, minlength=len(column))
     of_id = np.bincount(pairs.dst, minlength=width)
     expected = float(of_row[src] @ of_id[dst]) / len(pairs)
-    if stats.poisson.sf(found - 1, expected) >= _CHANCE:
+    if gammainc(found, expected) >= _CHANCE:  # the chance of as many, if Poisson
         return None
     return ColumnLeak(node_type, name, found, expected, "names")
 

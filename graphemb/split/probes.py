@@ -6,11 +6,12 @@ beats both popularity and a shuffle by more than chance, the data set itself giv
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 from graphemb import metrics
 from graphemb.metrics import Float64Array
@@ -85,7 +86,12 @@ def _beats(own: Float64Array, other: Float64Array, level: float) -> bool:
     if gain.size < _MIN_QUERIES or gain.mean() <= 0:
         return False
     error = gain.std(ddof=1) / np.sqrt(gain.size)
-    return bool(error == 0 or stats.norm.sf(gain.mean() / error) < level)
+    return bool(error == 0 or _upper_tail(gain.mean() / error) < level)
+
+
+def _upper_tail(z: float) -> float:
+    """Chance that a standard normal number is above z."""
+    return 0.5 * math.erfc(z / math.sqrt(2.0))
 
 
 def _scorers(questions: Questions) -> list[Scorer]:
