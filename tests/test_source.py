@@ -136,20 +136,26 @@ def test_every_scheme_of_neo4j_finds_its_loader(scheme: str) -> None:
 
 def test_a_graph_is_what_the_files_say(shop: Path) -> None:
     graph = load_graph("ladybug::memory:", spec(), root=shop)
-    assert list(graph.ids("user")) == ["u1", "u2", "007"]
+    assert list(graph.ids("user")) == ["007", "u1", "u2"]
     assert list(graph.ids("product")) == [10, 20]
     assert graph.edge_table(BUYS).to_pydict() == {
-        "src": ["u1", "u1", "007"],
-        "dst": [10, 20, 10],
-        "weight": [1.0, 2.0, 3.0],
+        "src": ["007", "u1", "u1"],
+        "dst": [10, 10, 20],
+        "weight": [3.0, 1.0, 2.0],
         "time": graph.edge_table(BUYS)["time"].to_pylist(),
     }
-    assert graph[BUYS].times is not None and graph[BUYS].times.tolist() == [1, 2, 3]
+    assert graph[BUYS].times is not None and graph[BUYS].times.tolist() == [3, 1, 2]
+
+
+def test_nodes_stand_in_the_order_of_their_ids_whatever_a_query_says(shop: Path) -> None:
+    ways = [f"{spec().nodes['user']} ORDER BY id {way}" for way in ("", "DESC")]
+    graphs = [load_graph("ladybug::memory:", GraphSpec({"user": text}), root=shop) for text in ways]
+    assert [list(graph.ids("user")) for graph in graphs] == [["007", "u1", "u2"]] * 2
 
 
 def test_columns_besides_the_named_ones_are_kept(shop: Path) -> None:
     graph = load_graph("ladybug::memory:", spec(buys=ORDERS + ", note AS note"), root=shop)
-    assert graph.edge_columns(BUYS)["note"].to_pylist() == ["a", None, "c"]
+    assert graph.edge_columns(BUYS)["note"].to_pylist() == ["c", "a", None]
 
 
 def test_policies_are_passed_on(shop: Path) -> None:

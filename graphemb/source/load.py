@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graphemb.errors import EmptySource, SourceError, UnknownName
 from graphemb.graph import HeteroGraph, Policies
@@ -27,6 +28,8 @@ def load_graph(
     on_progress: OnLoad | None = None,
 ) -> HeteroGraph:
     """Read a graph by Cypher. Every query may only read, and its whole answer counts, or none.
+
+    Nodes stand in the order of their ids, whatever order a query gives them.
 
     Args:
         source: an address, or a `Source` where more has to be said.
@@ -49,7 +52,7 @@ def load_graph(
         for query, answer in zip(spec.queries, answers, strict=True)
     }
     return HeteroGraph.from_tables(
-        {node_type: tables[node_type] for node_type in spec.nodes},
+        {node_type: _in_order(tables[node_type]) for node_type in spec.nodes},
         {edge_type: tables[edge_type] for edge_type in spec.edges},
         policies=policies,
         notes=[note for answer in answers for note in answer.notes],
@@ -81,6 +84,21 @@ def write_graph(
 def spec_of(graph: HeteroGraph, source: str | Source) -> GraphSpec:
     """The spec that reads back from `source` what `write_graph` wrote there."""
     return open_loader(source).spec_of(graph)
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """Rows by id: databases answer in any order, and rows decide what a seed draws.
+
+    Ids that will be refused stay where they are, so that the error names their row.
+    """
+    ids = table["id"]
+    text = pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)
+    if ids.null_count or not (text or pa.types.is_integer(ids.type)):
+        return table
+    order = pc.sort_indices(ids)
+    if text and len(ids) and not ids[order[0].as_py()].as_py():
+        return table
+    return table.take(order)
 
 
 def _allowed(given: Collection[NodeType | EdgeType], spec: GraphSpec) -> set[NodeType | EdgeType]:
