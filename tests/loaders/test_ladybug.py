@@ -58,7 +58,7 @@ class TestFiles:
         ids = ["007", "1e5", "12345678901234567890", "NA", "NULL", "true", "1.0", "0x1F"]
         users(tmp_path, "id,country\n" + "".join(f"{one},DE\n" for one in ids))
         graph = read(tmp_path, HEADERS + " (HEADER=true) RETURN id, country")
-        assert list(graph.ids("user")) == ids
+        assert list(graph.ids("user")) == sorted(ids)
 
     def test_fault_038_an_id_column_whose_type_is_guessed_is_refused(self, tmp_path: Path) -> None:
         numbers = "".join(f"{number},DE\n" for number in range(1, 3000))
@@ -68,7 +68,7 @@ class TestFiles:
         clause = "LOAD WITH HEADERS (id STRING, country STRING) FROM"
         assert clause in str(error)
         graph = read(tmp_path, HEADERS + " (HEADER=true) RETURN id")
-        assert graph.ids("user")[-1] == "007"
+        assert graph.ids("user")[0] == "007"
 
     @pytest.mark.parametrize("query", ["RETURN id, country", "RETURN country, id LIMIT 1"])
     def test_a_header_read_as_data_is_refused(self, tmp_path: Path, query: str) -> None:
@@ -155,7 +155,7 @@ class TestFiles:
     def test_fault_044_strange_ids_are_kept(self, tmp_path: Path) -> None:
         ids = ["a/b", "a?b#c%2e", "..", "\u202eabc", "a\nb", "a\x00b", "x" * 60_000]
         pq.write_table(pa.table({"id": ids}), tmp_path / "x.parquet")
-        assert list(read(tmp_path, "LOAD FROM 'x.parquet' RETURN id").ids("user")) == ids
+        assert list(read(tmp_path, "LOAD FROM 'x.parquet' RETURN id").ids("user")) == sorted(ids)
 
     @pytest.mark.parametrize("cut", [0, 8, 100, -20])
     def test_fault_047_a_truncated_parquet_file_is_refused(self, tmp_path: Path, cut: int) -> None:
@@ -209,6 +209,10 @@ class TestFiles:
 
     def test_a_parameter_that_is_missing_is_not_null(self, tmp_path: Path) -> None:
         assert isinstance(refused(tmp_path, "RETURN $x AS id"), UnknownName)
+
+    def test_a_query_made_to_be_read_in_parts_is_read_in_one(self, tmp_path: Path) -> None:
+        query = "UNWIND range(0, 9) AS id WITH id WHERE id % $parts = $part RETURN id"
+        assert read(tmp_path, query).num_nodes() == 10
 
     def test_an_internal_id_is_no_key(self, tmp_path: Path) -> None:
         write_graph(awkward(), "ladybug:x.lbug", root=tmp_path)

@@ -102,7 +102,7 @@ class TestValues:
 
     def test_a_query_that_cannot_be_wrapped_is_streamed_with_a_note(self, neo4j_uri: str) -> None:
         graph = read(neo4j_uri, "UNWIND [1, 2] AS id RETURN id, id + 1")
-        assert "AS for every column" in graph.notes[0]
+        assert "an AS for every column" in graph.notes[0]
         assert graph.columns("user")["id + 1"].to_pylist() == [2, 3]
 
     @pytest.mark.parametrize("ending", ["// a comment", ";", "/* a comment */ ;  "])
@@ -199,9 +199,12 @@ class TestReading:
 
     def test_fault_049_no_rows_name_the_label_that_is_not_there(self, database: Database) -> None:
         database.run(f"CREATE (:{database.label('user')} {{id: 1}})")
-        error = refused(database.uri, f"MATCH (n:{database.label('usr')}) RETURN n.id AS id")
+        label = database.label("usr")
+        query = f"MATCH (n:{label}) RETURN n.id AS id, duration({{days: n.age}}).days AS age"
+        error = refused(database.uri, query)
         assert isinstance(error, EmptySource)
         assert f"nearest: {database.label('user')}" in str(error)
+        assert "type 'n'" not in str(error)
 
     def test_a_missing_column_is_found_before_anything_is_read(self, neo4j_uri: str) -> None:
         events: list[LoadEvent] = []

@@ -103,7 +103,7 @@ class LadybugLoader:
         parameters: Mapping[str, Parameter],
         report: Report,
     ) -> Answer:
-        used = used_parameters(query, parameters)
+        used = used_parameters(query, {**parameters, "part": 0, "parts": 1})  # all in one part
         found = csv_files.scans(query, self._root)
         report(query.name, 0, None)
         try:

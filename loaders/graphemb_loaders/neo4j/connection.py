@@ -29,7 +29,7 @@ _FORKED: list[object] = []
 
 
 class Refused(Exception):
-    """The server has not the memory for an answer in columns; not worth a retry as it is."""
+    """The server will not give an answer in columns; says why. Not worth a retry as it is."""
 
 
 class Connection:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WORKERS = 4
-_NAMES = re.compile(r":\s*`?([A-Za-z_][A-Za-z0-9_]*)`?")
+_NAMES = re.compile(r"[(\[]\s*\w*\s*:\s*`?([A-Za-z_][A-Za-z0-9_]*)")
 
 
 class Neo4jLoader:

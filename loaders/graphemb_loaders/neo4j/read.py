@@ -55,8 +55,8 @@ def measure(connection: Connection, plan: Plan, source: Source, most: int | None
 
     try:
         rows, *found = connection.read(plan.query.name, count)
-    except Refused:
-        return _streamed(plan, "it cannot stand inside another query (AS for every column?)")
+    except Refused as refused:
+        return _streamed(plan, str(refused))
     if rows > source.max_rows:
         raise MemoryLimit(
             f"{rows:,} rows, more than max_rows allows",
@@ -95,8 +95,8 @@ def fetch(
             table = _collect(connection, plan, _parameters(plan, part))
             assert table is not None
             return table, ()
-        except Refused:
-            slow = _streamed(plan, "the server has no memory for its columns; use $part and $parts")
+        except Refused as refused:
+            slow = _streamed(plan, str(refused))
     return _stream(connection, slow, part, report), slow.notes[len(plan.notes) :]
 
 
@@ -199,16 +199,22 @@ def _single(
     """The values of the one record.
 
     Raises:
-        Refused: the query cannot be wrapped, or its columns do not fit the server's memory; a
-            retry would not help.
+        Refused: the query cannot be wrapped, or the server's memory is too small; a retry would
+            not help.
     """
     from neo4j.exceptions import Neo4jError
 
     try:
         return list(tx.run(statement_cypher, given).single(strict=True).values())
     except Neo4jError as error:
-        if str(error.code).endswith("SyntaxError") or "Memory" in str(error.code):
-            raise Refused from error
+        if "Memory" in str(error.code):
+            raise Refused(
+                "the server has no memory for its columns; use $part and $parts"
+            ) from error
+        if str(error.code).endswith("SyntaxError"):
+            raise Refused(
+                "it cannot stand in CALL () {...}; is there an AS for every column?"
+            ) from error
         raise
 
 
