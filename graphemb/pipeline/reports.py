@@ -13,7 +13,7 @@ _OURS = "report.json"
 
 
 def save_report(report: Report, folder: Path) -> None:
-    """Write a report's JSON, text and figures; an older report there is replaced.
+    """Write a report's JSON, text and figures; an older report there is replaced as a whole.
 
     Raises:
         StoreError: the folder holds something else; the disk failed.
@@ -25,6 +25,8 @@ def save_report(report: Report, folder: Path) -> None:
             source=folder,
             hint="move it away, or give another folder for the report",
         )
+    for left in folder.parent.glob(f".{folder.name}.tmp-*"):
+        shutil.rmtree(left, ignore_errors=True)
     written = temporary_name(folder)
     report.save(written)
     if folder.exists():
