@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from graphemb.derive import derive as derive
     from graphemb.derive import derive_chain as derive_chain
     from graphemb.derive import derive_update as derive_update
-    from graphemb.derive import explain as explain
     from graphemb.derive import learn_weights as learn_weights
+    from graphemb.derive.explain import explain as explain
     from graphemb.embeddings import Embeddings as Embeddings
     from graphemb.embeddings import Vectors as Vectors
     from graphemb.errors import GraphEmbError as GraphEmbError
@@ -101,7 +101,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "graphemb.derive": ("derive", "derive_chain", "derive_update", "explain", "learn_weights"),
+    "graphemb.derive": ("derive", "derive_chain", "derive_update", "learn_weights"),
+    "graphemb.derive.explain": ("explain",),
     "graphemb.embeddings": ("Embeddings", "Vectors"),
     "graphemb.errors": ("GraphEmbError",),
     "graphemb.evaluate": ("GivenNegatives", "Report", "evaluate_links", "evaluate_seeds"),
