@@ -33,11 +33,10 @@ def main(argv: list[str]) -> int:
     try:
         if argv[0] not in known:
             raise UnknownName("benchmark", argv[0], known)
-        importlib.import_module(f"benchmarks.{argv[0]}").main(argv[1:])
+        return int(importlib.import_module(f"benchmarks.{argv[0]}").main(argv[1:]) or 0)
     except GraphEmbError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":
