@@ -98,7 +98,7 @@ def stratified(result: RunResult, name: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_spec_is_read_and_names_no_folder_of_this_machine(name: str) -> None:
-    assert config_of(name).graph.root.startswith("${GRAPHEMB_DATA}")
+    assert config_of(name).describe()["graph"]["root"].startswith("${GRAPHEMB_DATA}")
     assert config_of(name).fit
 
 
