@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import graphemb.demo
+import graphemb.demo.story
 from graphemb.cli import main
 from graphemb.demo import DemoResult, run_demo
 from graphemb.demo.checks import check_planted
@@ -126,7 +127,10 @@ def test_what_it_says_to_try_next_works(demo: Shown, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out
 
 
-def test_it_can_be_run_again_in_its_own_folder_and_in_no_other(demo: Shown, tmp_path: Path) -> None:
+def test_it_can_be_run_again_in_its_own_folder_and_in_no_other(
+    demo: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphemb.demo.story, "draw_map", lambda *_: None)
     again = run_demo(demo.folder, seed=SEED, scale=SCALE)
     assert again.result.version == 2
     (tmp_path / "thesis.txt").write_text("years of work")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _WIDE = 10_000
 _REPORT_WIDTH = 150
-_NARROW_COLUMNS = 5
+_NARROW_COLUMNS = 6
 
 
 def stdout() -> Console:
@@ -109,10 +109,11 @@ def report(found: Report) -> None:
 
 
 def _narrow(section: Section) -> Section:
-    """Only the first column of each measure."""
+    """Of measures at several k the first only, and nothing about drawn negatives."""
     first: dict[str, str] = {}
     for column in section.columns:
-        first.setdefault(column.split("@")[0].split(" ")[0], column)
+        if not column.startswith(("auc ", "ap ")):
+            first.setdefault(column.split("@")[0], column)
     kept = list(first.values())[:_NARROW_COLUMNS]
     rows = [
         replace(row, values={name: row.values[name] for name in kept if name in row.values})

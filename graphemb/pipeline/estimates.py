@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from graphemb.derive import Derivation
 from graphemb.evaluate import Evaluation
 from graphemb.graph import HeteroGraph
+from graphemb.pipeline.chosen import chosen_edges
 from graphemb.split import Split
 from graphemb.split.ranking import BLOCK_BYTES
 from graphemb.trainers.base import Trainer
@@ -51,15 +51,10 @@ class Fit:
 
     @cached_property
     def edge_types(self) -> tuple[EdgeType, ...]:
-        """Those that are used, as stored: by `edge_types` or metapaths, else all."""
-        choice: Any = getattr(self.trainer, "edge_types", None)
-        if choice is None:
-            paths: Any = getattr(self.trainer, "metapaths", None) or ()
-            choice = [hop for path in paths for hop in path]
-        if isinstance(choice, Mapping):
-            choice = [edge_type for edge_type, weight in choice.items() if weight]
-        found = [EdgeType(*one).stored for one in choice] or list(self.graph.edge_types)
-        return tuple(one for one in dict.fromkeys(found) if one in self.graph)
+        """Those that are used, as stored: the ones it names, else all."""
+        named = [hop.stored for hops in chosen_edges(self.trainer).values() for hop in hops]
+        found = dict.fromkeys(named or self.graph.edge_types)
+        return tuple(one for one in found if one in self.graph)
 
     @property
     def matrix(self) -> int:

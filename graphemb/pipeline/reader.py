@@ -14,6 +14,7 @@ from graphemb.errors import ConfigError, UnknownName
 from graphemb.evaluate import Evaluation
 from graphemb.graph import Policies
 from graphemb.pipeline.choice import Classification, Publication
+from graphemb.pipeline.chosen import chosen_edges
 from graphemb.pipeline.config import GraphTable, Reading, RunConfig
 from graphemb.pipeline.tables import check_keys, placed, read_table, sub_table, sub_tables
 from graphemb.pipeline.toml_lines import KeyPath, TomlFile
@@ -133,9 +134,7 @@ class Reader:
             )
         kind = trainer_class(name, source=self.file.at((*key, "trainer")))
         trainer = self._seeded(key, kind, without=("trainer",))
-        for field in ("edge_types", "metapaths"):
-            chosen = getattr(trainer, field, None) or ()
-            hops = chosen if field == "edge_types" else [hop for path in chosen for hop in path]
+        for field, hops in chosen_edges(trainer).items():
             self._check_edges((*key, field), hops)
         return trainer
 

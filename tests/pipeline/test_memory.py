@@ -79,7 +79,7 @@ def write_big(folder: Path, users: int, items: int, edges: int) -> Path:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks by step need Linux")
 def test_fault_089_the_plan_is_within_a_quarter_of_the_measured_peaks(tmp_path: Path) -> None:
-    path = write_big(tmp_path, users=50_000, items=25_000, edges=300_000)
+    path = write_big(tmp_path, users=40_000, items=20_000, edges=200_000)
     told = subprocess.run(
         [sys.executable, "-m", "graphemb", "run", str(path), "--json"],
         capture_output=True,

@@ -302,3 +302,17 @@ def test_embeddings_of_a_run_say_where_they_come_from(run_file: RunFile) -> None
     published: Embeddings = EmbeddingStore(path.parent / "embeddings").load("shop")
     assert published.provenance["fit"]["trainer"] == "SVD"
     assert "kept_for" not in published.provenance
+
+
+def test_fault_079_collapsed_vectors_are_published_only_by_force_and_that_is_recorded(
+    run_file: RunFile,
+) -> None:
+    collapsed = ('trainer = "SVD"', 'trainer = "SVD"\nsmoothing = 300\nself_loops = 0.0')
+    path = run_file(*collapsed, 'fit = "best"', 'fit = "svd"')
+    with pytest.raises(StoreError, match=r"collapsed.*\[publish\], .*shop\.toml") as caught:
+        ran(path)
+    assert caught.value.code == "quality"
+    store = EmbeddingStore(path.parent / "embeddings")
+    assert store.names() == []
+    assert ran(run_file(*collapsed, 'fit = "best"', 'fit = "svd"\nforce = true')).version == 1
+    assert store.versions("shop")[0].forced

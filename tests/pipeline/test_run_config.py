@@ -9,6 +9,7 @@ import pytest
 
 from graphemb.errors import ConfigError, SourceError, UnknownName
 from graphemb.pipeline import RunConfig
+from graphemb.trainers.base import trainers
 from graphemb.trainers.spectral import SVD
 from graphemb.types import EdgeType
 
@@ -212,3 +213,86 @@ def test_relative_paths_start_at_the_folder_of_the_file(
     monkeypatch.chdir(tmp_path)
     graph = RunConfig.read(path.relative_to(tmp_path)).load()
     assert graph.num_nodes("user") == 450
+
+
+def test_every_registered_trainer_can_be_a_candidate(run_file: RunFile) -> None:
+    needed = {
+        "Metapath2Vec": 'metapaths = [["user-buys-product", "product-~buys-user"]]',
+        "SequenceSkipGram": 'along = "user-buys-product"',
+    }
+    path = run_file('fit = "best"', 'fit = "svd"')
+    text = path.read_text()
+    for name in trainers():
+        path.write_text(f'{text}\n[fit.one]\ntrainer = "{name}"\n{needed.get(name, "")}\n')
+        assert type(RunConfig.read(path).fit["one"]).__name__ == name
+
+
+@pytest.mark.parametrize(
+    ("trainer", "line"),
+    [
+        ("Node2Vec", 'edge_types = {"user-buys-produkt" = 1.0}'),
+        ("Metapath2Vec", 'metapaths = [["user-buys-produkt", "produkt-~buys-user"]]'),
+        ("SequenceSkipGram", 'along = "user-buys-produkt"'),
+    ],
+)
+def test_an_edge_type_that_no_query_reads_is_refused_before_anything_is_loaded(
+    run_file: RunFile, trainer: str, line: str
+) -> None:
+    path = run_file('fit = "best"', 'fit = "svd"')
+    path.write_text(path.read_text() + f'\n[fit.one]\ntrainer = "{trainer}"\n{line}\n')
+    error = refused(path)
+    assert isinstance(error, UnknownName) and error.source == line_of(path, line)
+    assert error.hint is not None and "'user-buys-product'" in error.hint
+
+
+MANUAL = """
+seed = 7
+
+[graph]
+uri = "ladybug::memory:"             # or "ladybug:shop.lbug", "neo4j://localhost:7687"
+
+[graph.nodes]                        # paths are relative to this file
+user    = "LOAD WITH HEADERS (id STRING, country STRING) FROM 'users.csv' (HEADER=true) RETURN id"
+product = "LOAD FROM 'products.parquet' RETURN id, title"
+seller  = "LOAD FROM 'products.parquet' RETURN DISTINCT seller AS id"
+
+[graph.edges]
+"user-buys-product"    = "LOAD FROM 'orders.parquet' RETURN user AS src, product AS dst, at AS time"
+"seller-sells-product" = "LOAD FROM 'products.parquet' RETURN seller AS src, id AS dst"
+
+[split]
+edge_type = "user-buys-product"
+by = "time"
+test = 0.1
+
+[fit.walks]                          # one table per candidate; all are compared in one report
+trainer = "Node2Vec"
+dim = 128
+q = 2.0
+
+[fit.floor]
+trainer = "SVD"
+dim = 128
+
+[[derive]]                           # applied to every candidate
+along = "seller-sells-product"
+weight = "log1p"
+
+[evaluate]
+at = [10, 50]
+
+[publish]
+store = "embeddings"
+name = "shop"
+fit = "walks"                        # or "best"
+tag = "candidate"
+"""
+
+
+def test_the_file_that_the_design_shows_is_understood(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text(MANUAL)
+    config = RunConfig.read(path)
+    assert list(config.fit) == ["walks", "floor"]
+    assert config.evaluate.at == (10, 50)
+    assert config.publish is not None and config.publish.tag == "candidate"
