@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from graphemb.trainers.base import EpochEvent as EpochEvent
     from graphemb.trainers.base import Trainer as Trainer
     from graphemb.trainers.nodevectors import NodeVectors as NodeVectors
+    from graphemb.trainers.prone import ProNE as ProNE
     from graphemb.trainers.spectral import SVD as SVD
     from graphemb.trainers.spectral import FastRP as FastRP
     from graphemb.trainers.spectral import RandomVectors as RandomVectors
@@ -77,6 +78,7 @@ __all__ = [
     "Node2Vec",
     "NodeVectors",
     "Policies",
+    "ProNE",
     "RandomVectors",
     "Report",
     "SVD",
@@ -114,6 +116,7 @@ _HOMES = {
     "graphemb.tasks": ("classify_nodes",),
     "graphemb.trainers.base": ("EpochEvent", "Trainer"),
     "graphemb.trainers.nodevectors": ("NodeVectors",),
+    "graphemb.trainers.prone": ("ProNE",),
     "graphemb.trainers.spectral": ("FastRP", "RandomVectors", "SVD"),
     "graphemb.trainers.walk": ("DeepWalk", "Metapath2Vec", "Node2Vec", "SequenceSkipGram"),
     "graphemb.types": ("EdgeType", "Metapath"),

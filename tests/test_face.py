@@ -30,6 +30,7 @@ FACE = [
     "Node2Vec",
     "NodeVectors",
     "Policies",
+    "ProNE",
     "RandomVectors",
     "Report",
     "SVD",

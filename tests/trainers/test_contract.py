@@ -18,6 +18,7 @@ CASES: dict[str, dict[str, Any]] = {
     "Metapath2Vec": {**WALKS, "metapaths": [BOUGHT]},
     "Node2Vec": {**WALKS, "p": 0.5, "q": 2.0},
     "NodeVectors": {"dim": 16, "method": "ProNE"},
+    "ProNE": {"dim": 16},
     "RandomVectors": {"dim": 16},
     "SVD": {"dim": 16},
     "SequenceSkipGram": {"dim": 16, "epochs": 20, "along": "user-buys-product"},
