@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -198,7 +199,7 @@ def test_a_dry_run_shows_the_plan_with_memory(shop: Path, command: Command) -> N
         "evaluate",
         "publish",
     ]
-    assert all(" MB" in line for line in out.splitlines()[2:9])
+    assert all(re.search(r"\d [MG]B", line) for line in out.splitlines()[2:9])
     assert "nothing was written" in out
 
 

@@ -216,7 +216,7 @@ class TestReading:
     def test_a_parameter_may_be_a_list(self, neo4j_uri: str) -> None:
         assert read(neo4j_uri, "UNWIND $ids AS id RETURN id", ids=["007", "' OR 1=1 //"]).ids(
             "user"
-        ).to_list() == ["007", "' OR 1=1 //"]
+        ).to_list() == ["' OR 1=1 //", "007"]
 
     @pytest.mark.parametrize(
         "query",
