@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME [args]` runs the benchmark in `benchmarks/NAME.py`."""
+"""`python -m benchmarks NAME [args]` runs the benchmark `benchmarks/NAME`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from graphemb.errors import UnknownName
 def benchmarks() -> dict[str, str]:
     """Every module here that has a `main`, with the first line of what it says about itself."""
     found = {}
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for path in sorted([*here.glob("*.py"), *here.glob("*/__init__.py")]):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        if "main" in names and path.stem != "__main__":
-            found[path.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
+        name = path.parent.name if path.stem == "__init__" else path.stem
+        if "main" in names and name != "__main__":
+            found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
     return found
 
 
