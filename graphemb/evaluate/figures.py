@@ -100,25 +100,18 @@ def _bar_panel(panel: Axes, section: Section, name: str, colors: dict[str, str])
     figures = [row.values.get(name, _NOTHING) for row in section.rows]
     values = [0.0 if math.isnan(figure.value) else figure.value for figure in figures]
     reach = max([*values, *(figure.high or 0.0 for figure in figures)], default=0.0) or 1.0
-    start = 0.5 if name.startswith("auc") and min(values) >= 0.5 else 0.0
     places = range(len(values))
-    widths = [value - start for value in values]
-    panel.barh(
-        places, widths, left=start, color=[colors[row.name] for row in section.rows], height=0.72
-    )
+    panel.barh(places, values, color=[colors[row.name] for row in section.rows], height=0.72)
     for place, figure in zip(places, figures, strict=True):
-        end = start if math.isnan(figure.value) else figure.value
+        end = 0.0 if math.isnan(figure.value) else figure.value
         if figure.low is not None and figure.high is not None:
-            panel.plot(
-                [max(figure.low, start), figure.high], [place, place], color="#333333", linewidth=1
-            )
+            panel.plot([figure.low, figure.high], [place, place], color="#333333", linewidth=1)
             end = figure.high
         text = "none" if math.isnan(figure.value) else shown_value(figure.value)
-        gap = 0.02 * (reach - start)
-        panel.text(end + gap, place, text, va="center", fontsize=7.5, color="#333333")
-    if name.startswith("auc") and start == 0.0:
+        panel.text(end + 0.02 * reach, place, text, va="center", fontsize=7.5, color="#333333")
+    if name.startswith("auc"):  # chance
         panel.axvline(0.5, color="#333333", linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
-    panel.set_xlim(start, start + (reach - start) * 1.28)
+    panel.set_xlim(0.0, reach * 1.28)
     panel.set_ylim(len(values) - 0.4, -0.6)
     panel.set_title(name, fontsize=10)
     panel.tick_params(axis="x", labelsize=7.5)
