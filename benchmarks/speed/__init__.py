@@ -89,7 +89,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "rounds": options.rounds,
         "plan": plan,
         "limits": limits,
-        "versions": {**{name: version(name) for name in _LIBRARIES}, **names},
+        "versions": {**{name: version(name) for name in _LIBRARIES}, **pinned},
         "python": platform.python_version(),
         "rows": made,
         "missing": missing,
