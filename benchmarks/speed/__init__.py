@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -41,14 +41,15 @@ def main(argv: list[str]) -> int:
         rounds=options.walks_per_node,
     )
     folder = make_inputs(options.cache, settings)
-    result = _measure(options, folder)
-    result["command"] = " ".join(["python -m benchmarks speed", *argv])
-    page = markdown(result)
-    print(page)
-    if options.out:
-        options.out.write_text(page, encoding="utf-8")
-        options.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    command = " ".join(["python -m benchmarks speed", *argv])
+    print(markdown(_measure(options, folder, command)))
     return 0
+
+
+def _write(path: Path | None, result: Mapping[str, Any]) -> None:
+    if path:
+        path.write_text(markdown(result), encoding="utf-8")
+        path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _options(argv: list[str]) -> argparse.Namespace:
@@ -66,24 +67,19 @@ def _options(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def _measure(options: argparse.Namespace, folder: Path, command: str) -> dict[str, Any]:
+    """Row by row; the page is written after each, so that an interrupted run keeps its figures."""
     plan = json.loads((folder / "plan.json").read_text())
     missing: dict[str, str] = {}
     runners = _runners(options, missing)
-    load = os.getloadavg()[0]
-    limits = {} if options.no_limits else _limits(options.threads)
-    wanted = tuple(options.only)
-    rows = [row for row in ROWS if not wanted or row.task.startswith(wanted)]
-    made = {}
-    for row in rows:
-        found = _in_turn(row, runners, options, folder, missing)
-        chosen = row if limits else Row(row.task, row.title, row.unit)
-        made[row.task] = with_ratios(chosen, found, limits, plan)
-    names = {
+    pinned = {
         f"peer {runner.name}:": ", ".join(runner.requirements.split()) for runner in runners[1:]
     }
-    return {
+    load = os.getloadavg()[0]
+    limits = {} if options.no_limits else _limits(options.threads)
+    result: dict[str, Any] = {
         "machine": machine_name(),
+        "command": command,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "load_average": load,
         "rounds": options.rounds,
@@ -91,9 +87,16 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "limits": limits,
         "versions": {**{name: version(name) for name in _LIBRARIES}, **pinned},
         "python": platform.python_version(),
-        "rows": made,
+        "rows": {},
         "missing": missing,
     }
+    wanted = tuple(options.only)
+    for row in [row for row in ROWS if not wanted or row.task.startswith(wanted)]:
+        found = _in_turn(row, runners, options, folder, missing)
+        chosen = row if limits else Row(row.task, row.title, row.unit)
+        result["rows"][row.task] = with_ratios(chosen, found, limits, plan)
+        _write(options.out, result)
+    return result
 
 
 def _limits(threads: int) -> dict[str, float]:

@@ -36,17 +36,17 @@ def _tokens(radius: int) -> Limit:
 
     def most(machine: Mapping[str, float], plan: Mapping[str, Any]) -> float:
         pairs = (radius + 1) * (1 + plan["negatives"])
-        return machine["float32_flops_per_s"] / (pairs * 6 * plan["dim"])
+        return float(machine["float32_flops_per_s"] / (pairs * 6 * plan["dim"]))
 
     return most
 
 
 def _sums(machine: Mapping[str, float], plan: Mapping[str, Any]) -> float:
-    return machine["row_updates_per_s"] * 128 / plan["dim"]
+    return float(machine["row_updates_per_s"] * 128 / plan["dim"])
 
 
 def _queries(machine: Mapping[str, float], plan: Mapping[str, Any]) -> float:
-    return machine["float32_flops_per_s"] / (2 * plan["num_nodes"] * plan["dim"])
+    return float(machine["float32_flops_per_s"] / (2 * plan["num_nodes"] * plan["dim"]))
 
 
 def _draws(machine: Mapping[str, float], plan: Mapping[str, Any]) -> float:

@@ -57,6 +57,9 @@ def machine_name() -> str:
     )
 
 
+_HEADS = ("what", "who", "figure", "first call s", "peak MB", "AUC", "kNN", "LR")
+
+
 def markdown(result: Mapping[str, Any]) -> str:
     """The page: where and how, the table, who is missing and why."""
     plan, limits = result["plan"], result["limits"]
@@ -67,8 +70,7 @@ def markdown(result: Mapping[str, Any]) -> str:
         f"{result['load_average']:.1f}."
     )
     told = ", ".join(f"{name} {value:,.0f}" for name, value in limits.items()) or "none"
-    heads = ("what", "who", "figure", "first call s", "peak MB", "AUC", "kNN", "LR")
-    heads += ("x best peer", "of limit")
+    heads = [*_HEADS, "x best peer", "of limit"]
     lines = [f"# Speed on {plan['graph']}", "", about, "", f"Limits measured: {told}.", ""]
     lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in ROWS:

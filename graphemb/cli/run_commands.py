@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from graphemb.progress import Steps
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The run file, such as shop.toml.")]
-Seed = Annotated[int | None, typer.Option(help="Instead of the file's own seed.")]
+Seed = Annotated[
+    int | None, typer.Option(help="Instead of the file's own; gives the same vectors again.")
+]
 
 
 def run(

@@ -95,7 +95,8 @@ class RunConfig:
         """Read a TOML file.
 
         Args:
-            seed: stands for the file's top-level `seed`.
+            seed: stands for the file's top-level `seed`; walk models are then deterministic
+                unless their table says otherwise, so that the same vectors come out again.
 
         Raises:
             UnknownName: a key, trainer or candidate that is not known, at its line.

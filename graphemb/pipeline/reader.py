@@ -38,6 +38,7 @@ class Reader:
         with placed(file, ()):
             self.seed: Any = file.values.get("seed", 0) if seed is None else seed
             check_int("seed", self.seed, low=0)
+        self.repeatable = seed is not None
         self.graph = self._graph()
 
     def config(self) -> RunConfig:
@@ -67,10 +68,16 @@ class Reader:
         return sub_table(self.file, key, values)
 
     def _seeded(self, key: KeyPath, kind: type[T], *, without: tuple[str, ...] = ()) -> T:
-        """A table as a `kind`; the file's seed where the table has none."""
+        """A table as a `kind`; the file's seed where the table has none.
+
+        A seed asked for from outside asks for the same vectors again: what can be deterministic
+        then is, unless the table says otherwise.
+        """
         values = {name: value for name, value in self._table(key).items() if name not in without}
         if "seed" not in values and "seed" in _names(kind):
             values["seed"] = self.seed
+        if self.repeatable and "deterministic" in _names(kind):
+            values.setdefault("deterministic", True)
         return read_table(self.file, key, values, kind)
 
     def _graph(self) -> GraphTable:

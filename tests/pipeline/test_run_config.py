@@ -40,6 +40,15 @@ def test_each_table_becomes_its_object(run_file: RunFile) -> None:
     assert config.graph.spec.edges[BUYS].startswith("LOAD FROM 'purchases.parquet'")
 
 
+def test_a_seed_asked_for_makes_walk_models_deterministic(run_file: RunFile) -> None:
+    walks = '[fit.svd]\ntrainer = "DeepWalk"\ndim = 8'
+    path = run_file('[fit.svd]\ntrainer = "SVD"\ndim = 8', walks)
+    assert RunConfig.read(path).fit["svd"].deterministic is False  # type: ignore[attr-defined]
+    assert RunConfig.read(path, seed=5).fit["svd"].deterministic is True  # type: ignore[attr-defined]
+    fast = run_file('[fit.svd]\ntrainer = "SVD"\ndim = 8', walks + "\ndeterministic = false")
+    assert RunConfig.read(fast, seed=5).fit["svd"].deterministic is False  # type: ignore[attr-defined]
+
+
 def test_the_seed_of_the_file_is_everybodys_unless_a_table_has_its_own(run_file: RunFile) -> None:
     path = run_file('trainer = "RandomVectors"\n', 'trainer = "RandomVectors"\nseed = 11\n')
     config = RunConfig.read(path)
