@@ -299,6 +299,17 @@ def test_fault_057_a_hub_costs_nothing_squared() -> None:
     assert (corpus.lengths == 4).all()
 
 
+@pytest.mark.parametrize("p", [1e-9, 1e9])
+@pytest.mark.parametrize("q", [1e-9, 1e9])
+@pytest.mark.parametrize("directed", [False, True])
+def test_steps_end_at_any_p_and_q(p: float, q: float, directed: bool) -> None:
+    """A leaf leads back only; a directed cycle never does."""
+    spec = WalkSpec(walk_length=6, walks_per_node=2, p=p, q=q, directed=directed)
+    assert (generate_walks(star(50), spec).lengths == (2 if directed else 6)).all()
+    cycle = plain(5, [(node, (node + 1) % 5) for node in range(5)])
+    assert (generate_walks(cycle, spec).lengths == 6).all()
+
+
 def test_a_metapath_that_does_not_close_is_followed_once() -> None:
     corpus = generate_walks(
         communities(), WalkSpec(walk_length=50, walks_per_node=2, metapath=(SELLS, BUYS.reverse))

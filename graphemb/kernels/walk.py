@@ -20,6 +20,7 @@ from graphemb.kernels.native import prefetch
 from graphemb.kernels.rng import below, draw, low_word, make_key, rounds_in_order, unit
 
 _GROUP = 128  # walkers between asking for memory and reading it: enough to wait for none
+_PATIENCE = 64  # tries, and one more per neighbour, before a step is drawn by going through all
 _U1, _U32 = np.uint64(1), np.uint64(32)
 
 
@@ -131,6 +132,61 @@ def advance_biased(
             refused += left
         count = refused
         attempt += 1
+        if attempt >= _PATIENCE:
+            count = _draw_by_scan(
+                links, bias, before, current, keys, step, attempt, waiting[:count], out
+            )
+
+
+@njit(nogil=True, cache=True)
+def _draw_by_scan(
+    links: Links,
+    bias: Bias,
+    before: Rows,
+    current: Rows,
+    keys: Hashes,
+    step: int,
+    attempt: int,
+    waiting: Ints,
+    out: Rows,
+) -> int:
+    """Draw for those who have tried as often as going through their neighbours costs.
+
+    So every step ends, even where nearly all candidates are refused (a large p at a leaf). Those
+    who still wait come to the front of `waiting`; their number is returned.
+    """
+    left = 0
+    for place in range(waiting.size):
+        walker = waiting[place]
+        row = current[walker]
+        start, end = links.offsets[row], links.offsets[row + 1]
+        if end - start > attempt - _PATIENCE:
+            waiting[left] = walker
+            left += 1
+            continue
+        total = 0.0
+        for edge in range(start, end):
+            total += _biased_weight(links, bias, before[walker], edge)
+        number = (np.uint64(attempt) << _U32) + np.uint64(2 * step)
+        level = unit(draw(keys[walker], number)) * total
+        out[walker] = links.neighbors[end - 1]
+        for edge in range(start, end):
+            level -= _biased_weight(links, bias, before[walker], edge)
+            if level < 0.0:
+                out[walker] = links.neighbors[edge]
+                break
+    return left
+
+
+@njit(nogil=True, cache=True)
+def _biased_weight(links: Links, bias: Bias, before: int, edge: int) -> float:
+    other = links.neighbors[edge]
+    weight = np.float64(bias.weights[edge]) if bias.weights.size > 0 else 1.0
+    if other == before:
+        return float(weight * bias.back)
+    if bias.far == 1.0 or is_neighbor(links.offsets, links.neighbors, before, other):
+        return float(weight)
+    return float(weight * bias.far)
 
 
 @njit(nogil=True, cache=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphemb.checks import check_int, check_positive
+from graphemb.checks import check_int, check_number
 from graphemb.errors import ConfigError
 from graphemb.graph import EdgeTypeChoice
 from graphemb.types import Metapath, check_metapath
@@ -52,8 +52,8 @@ class WalkSpec:
         check_int("walk_length", self.walk_length, low=2, high=MAX_LENGTH)
         check_int("walks_per_node", self.walks_per_node, low=1)
         check_int("seed", self.seed, low=0, high=2**63 - 1)
-        check_positive("p", self.p)
-        check_positive("q", self.q)
+        check_number("p", self.p, low=1e-9, high=1e9)
+        check_number("q", self.q, low=1e-9, high=1e9)
         if self.metapath is not None:
             object.__setattr__(self, "metapath", check_metapath(self.metapath))
             if self.second_order or self.edge_types is not None or self.directed:

@@ -84,7 +84,17 @@ def test_first_order_steps_follow_the_weights(
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
-    ("p", "q"), [(0.5, 2.0), (0.25, 0.25), (4.0, 1.0), (0.1, 1.0), (1.0, 4.0), (2.0, 0.5)]
+    ("p", "q"),
+    [
+        (0.5, 2.0),
+        (0.25, 0.25),
+        (4.0, 1.0),
+        (0.1, 1.0),
+        (1.0, 4.0),
+        (2.0, 0.5),
+        (1e3, 2e3),  # nearly all candidates are refused, so that steps are drawn by going through
+        (1e9, 1.0),
+    ],
 )
 def test_node2vec_steps_follow_the_closed_form(weighted: bool, p: float, q: float) -> None:
     toy = Toy(weighted=weighted)

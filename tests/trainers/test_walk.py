@@ -417,7 +417,7 @@ def test_fault_090_values_out_of_range_are_refused_by_field(field: str, value: A
 
 @pytest.mark.parametrize(("field", "value"), [("p", 0.0), ("q", -1.0), ("p", float("nan"))])
 def test_fault_090_p_and_q_are_above_zero(field: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"{field} must be a finite number above 0"):
+    with pytest.raises(ConfigError, match=f"{field} must be a finite number at least 1e-09"):
         MODELS["Node2Vec"](**{field: value})
 
 
