@@ -7,12 +7,13 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check neo4j
+.PHONY: help demo test lint check neo4j clean
 
 help:
 	@echo "make demo    install, then a graph from Cypher to searchable embeddings in about a minute"
 	@echo "make test    install what development needs, then run the tests"
 	@echo "make check   ruff, mypy, import contracts and the tests"
+	@echo "make clean   forget compiled kernels"
 	@echo "make neo4j   a real Neo4j server in the foreground (needs java and mvn)"
 
 demo: $(VENV)/.installed
@@ -31,6 +32,9 @@ check: lint test
 
 neo4j: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.neo4j.server
+
+clean:
+	find graphemb benchmarks -name '*.nb[ci]' -delete
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
