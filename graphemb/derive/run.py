@@ -71,7 +71,7 @@ def derive_chain(
     told = []
     for derivation in in_order(derivations):
         made = run(derivation, known, graph)
-        known = known.merge(made, replace=True)
+        known = known.merge(made)
         derived += made.values()
         told.append(made.provenance["derive"])
     return Embeddings(derived, {"derive": told, "graph": graph.fingerprint})

@@ -183,7 +183,7 @@ class _Run:
         with self._step(f"derive for {name}") as step:
             made = derive_chain(emb, self.train, self.config.derive)
             step.result = say.vectors(made)
-        return emb.merge(made, replace=True)
+        return emb.merge(made)
 
     def evaluate(self) -> None:
         """All candidates in one report, and the choice of one."""
