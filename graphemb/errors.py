@@ -115,7 +115,7 @@ class UnknownName(ConfigError):
     ) -> None:
         known = nearest(str(name), [str(choice) for choice in choices])
         hint = f"did you mean {known[0]!r}? known: {', '.join(known)}" if known else "none is known"
-        super().__init__(f"unknown {what}", source=source, value=name, hint=hint)
+        super().__init__(f"unknown {what}", source=source, value=str(name), hint=hint)
 
 
 class SourceError(GraphEmbError):

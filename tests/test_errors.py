@@ -6,6 +6,7 @@ import pytest
 
 from graphemb import errors
 from graphemb.errors import GraphEmbError, UnknownName, shown
+from graphemb.types import EdgeType
 
 
 def test_a_message_says_what_where_value_and_hint():
@@ -26,6 +27,11 @@ def test_a_value_is_escaped_and_cut_at_80_characters():
 def test_an_unknown_name_lists_the_known_nearest_first():
     text = str(UnknownName("trainer", "nod2vec", ["SVD", "DeepWalk", "Node2Vec"]))
     assert "did you mean 'Node2Vec'? known: Node2Vec," in text
+
+
+def test_an_unknown_edge_type_is_shown_as_it_is_written():
+    error = UnknownName("edge type", EdgeType("user", "buy", "product"), ["user-buys-product"])
+    assert error.value == "'user-buy-product'"
 
 
 @pytest.mark.parametrize(
