@@ -1,4 +1,4 @@
-"""What a run tells about its steps while it works.
+"""What a run tells about its steps while it works, and a trainer about its epochs.
 
 `Steps` says nothing; it is what the library uses unless told otherwise. `TerminalSteps` draws
 a bar with the time left on a terminal and, into a pipe or a log, writes one line per step.
@@ -7,17 +7,36 @@ a bar with the time left on a terminal and, into a pipe or a log, writes one lin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from graphemb.trainers.base import EpochEvent
-
 _NAME_WIDTH = 24
+
+
+@dataclass(frozen=True)
+class EpochEvent:
+    """Where training stands.
+
+    Attributes:
+        epoch: epochs done; a fraction while one is under way.
+        epochs: epochs in all.
+        tokens_per_second: context pairs' centers trained a second, when that is counted.
+        loss: mean loss since the last event, when there is one.
+    """
+
+    epoch: float
+    epochs: int
+    tokens_per_second: float | None = None
+    loss: float | None = None
+
+
+OnEpoch: TypeAlias = Callable[[EpochEvent], None]
 
 
 class Step:

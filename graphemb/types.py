@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -121,6 +121,8 @@ class EdgeType(_Triple):
         )
 
 
+EdgeTypeWeights: TypeAlias = Mapping[EdgeType, float] | tuple[EdgeType, ...] | None
+"""Edge types to use, with a weight each; a tuple means weight 1, None all edge types."""
 Metapath: TypeAlias = tuple[EdgeType, ...]
 """Edge types, each starting where the one before it ends."""
 

@@ -1,4 +1,4 @@
-"""What every trainer is: the protocol, progress events, and the registry behind TOML and CLI.
+"""What every trainer is: the protocol, and the registry behind TOML and CLI.
 
 A trainer is a frozen dataclass of hyper-parameters; `fit` turns a graph into embeddings and
 leaves nothing behind in it.
@@ -6,42 +6,22 @@ leaves nothing behind in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from graphemb.embeddings import Embeddings, Vectors
 from graphemb.errors import ConfigError, UnknownName
 from graphemb.graph import HeteroGraph
 from graphemb.ids import Ids
+from graphemb.progress import EpochEvent as EpochEvent
+from graphemb.progress import OnEpoch as OnEpoch
 from graphemb.types import BoolArray, EdgeType, FloatArray, NodeType
+from graphemb.types import EdgeTypeWeights as EdgeTypeWeights
 
 GROUP = "graphemb.trainers"
 """Entry-point group of trainers, ours and a third party's."""
-
-EdgeTypeWeights: TypeAlias = Mapping[EdgeType, float] | tuple[EdgeType, ...] | None
-"""Edge types to use, with a weight each; a tuple means weight 1, None all edge types."""
-
-
-@dataclass(frozen=True)
-class EpochEvent:
-    """Where training stands.
-
-    Attributes:
-        epoch: epochs done; a fraction while one is under way.
-        epochs: epochs in all.
-        tokens_per_second: context pairs' centers trained a second, when that is counted.
-        loss: mean loss since the last event, when there is one.
-    """
-
-    epoch: float
-    epochs: int
-    tokens_per_second: float | None = None
-    loss: float | None = None
-
-
-OnEpoch: TypeAlias = Callable[[EpochEvent], None]
 
 
 @runtime_checkable

@@ -1,0 +1,198 @@
+"""Training that can be taken up again: arrays and a few facts, written whole or not at all.
+
+A checkpoint folder holds `step-00000012/` with `arrays.safetensors` and a manifest that carries
+the file's SHA-256. Each is written beside its name and renamed, so a process killed at any moment
+leaves the last complete one; older ones are deleted after that. Nothing is ever unpickled.
+
+    checkpoints = Checkpoints(folder, {"fit": describe(trainer), "graph": graph.fingerprint})
+    last = checkpoints.newest()                       # None the first time
+    checkpoints.write(Checkpoint(step, arrays, facts))
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphemb.errors import ConfigError, CorruptManifest, StoreError
+from graphemb.files import atomic_folder, check_sha256, create, digest_tree, write_json
+from graphemb.manifest import MANIFEST, inside, json_bytes, parse_json, read_manifest
+
+FORMAT = 1
+_KIND = "graphemb checkpoint"
+_ARRAYS = "arrays.safetensors"
+_STEP = re.compile(r"step-(\d{8,})\Z")
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The state of a training after a step.
+
+    Attributes:
+        step: steps (or epochs) done; the newest checkpoint has the largest.
+        arrays: by name, of any dtype that safetensors knows.
+        facts: JSON-able: counters, losses, whatever else is needed to go on.
+    """
+
+    step: int
+    arrays: Mapping[str, Array]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoints:
+    """The checkpoints of one training in one folder.
+
+    Attributes:
+        folder: made when the first one is written.
+        identity: JSON-able: what must be the same to go on, such as the trainer's fields and the
+            graph's fingerprint.
+    """
+
+    folder: Path
+    identity: Mapping[str, Any]
+
+    def newest(self) -> Checkpoint | None:
+        """The last complete checkpoint, or None when there is none yet.
+
+        Raises:
+            ConfigError: it is of another identity; names the first difference.
+            StoreError: the folder is a file or holds something else; a damaged checkpoint.
+        """
+        steps = self._steps()
+        if not steps:
+            return None
+        arrays, facts = load_arrays(self.folder / _name(steps[-1]), _KIND, FORMAT)
+        self._check_identity(facts["identity"])
+        return Checkpoint(steps[-1], arrays, facts["facts"])
+
+    def write(self, checkpoint: Checkpoint) -> Path:
+        """Write one; when it is on the disk, older ones go.
+
+        Raises:
+            StoreError, StorageFull: what the disk answers; older ones then stay.
+        """
+        older = self._steps()
+        path = self.folder / _name(checkpoint.step)
+        facts = {"identity": dict(self.identity), "facts": dict(checkpoint.facts)}
+        save_arrays(path, checkpoint.arrays, facts, kind=_KIND, version=FORMAT)
+        gone = [_name(step) for step in older if step != checkpoint.step]
+        for left in [*gone, *(left.name for left in self.folder.glob(".step-*.tmp-*"))]:
+            shutil.rmtree(self.folder / left, ignore_errors=True)
+        return path
+
+    def _steps(self) -> list[int]:
+        """Complete checkpoints, ascending."""
+        if not self.folder.exists():
+            return []
+        if not self.folder.is_dir():
+            raise StoreError(
+                "checkpoints are kept in a folder, this is a file",
+                code="not_a_folder",
+                source=self.folder,
+                hint="other programs' checkpoints cannot be taken up",
+            )
+        found, strange = [], []
+        for path in self.folder.iterdir():
+            match = _STEP.match(path.name)
+            if match:
+                found.append(int(match[1]))
+            elif not path.name.startswith("."):
+                strange.append(path.name)
+        if strange:
+            raise StoreError(
+                "the folder holds something that is no checkpoint",
+                code="not_a_checkpoint",
+                source=self.folder,
+                value=sorted(strange)[0],
+                hint="give a folder of its own",
+            )
+        return sorted(found)
+
+    def _check_identity(self, found: Any) -> None:
+        wanted = parse_json(json_bytes(dict(self.identity)))  # tuples become lists
+        difference = _first_difference(found, wanted, "")
+        if difference is not None:
+            field_name, was, now = difference
+            raise ConfigError(
+                f"the checkpoint is of another training: {field_name} was {was!r}",
+                code="other_training",
+                source=self.folder,
+                field=field_name,
+                value=now,
+                hint="go on with the same fields and graph, or give a new folder",
+            )
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def _first_difference(was: Any, now: Any, at: str) -> tuple[str, Any, Any] | None:
+    """Where two JSON values first differ: path, old value, new value."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key in sorted({*was, *now}):
+            found = _first_difference(was.get(key), now.get(key), f"{at}.{key}" if at else key)
+            if found is not None:
+                return found
+        return None
+    return None if was == now else (at, was, now)
+
+
+def save_arrays(
+    folder: Path,
+    arrays: Mapping[str, Array],
+    facts: Mapping[str, Any],
+    *,
+    kind: str,
+    version: int,
+) -> None:
+    """Write arrays as safetensors and facts as a manifest with checksums, all or nothing.
+
+    Raises:
+        StoreError: the folder exists and is not one of ours; facts that are not JSON.
+        StorageFull: no room.
+    """
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    size = sum(array.nbytes for array in whole.values())
+    with atomic_folder(folder, replace=True, needed=size) as temporary:
+        with create(temporary / _ARRAYS) as file:
+            file.write(save(whole))
+        manifest = {"kind": kind, "format": version, "files": digest_tree(temporary), **facts}
+        write_json(temporary / MANIFEST, manifest)
+
+
+def load_arrays(folder: Path, kind: str, newest: int) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The arrays and the manifest of a folder that `save_arrays` wrote.
+
+    Raises:
+        StoreError: not there, of another kind, or not safetensors: never unpickled.
+        UnsupportedFormat: written by a newer graphemb.
+        ChecksumMismatch: not the bytes that were written; found before anything is parsed.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    manifest = read_manifest(folder, kind, newest)
+    files = manifest.get("files")
+    if not isinstance(files, dict) or set(files) != {_ARRAYS}:
+        raise CorruptManifest("the manifest does not name the arrays", source=folder / MANIFEST)
+    path = inside(folder, _ARRAYS)
+    check_sha256(path, files[_ARRAYS]["sha256"], name=str(path))
+    try:
+        return load(path.read_bytes()), manifest
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise StoreError(
+            "not a safetensors file", code="bad_arrays", source=path, value=str(error)
+        ) from error
