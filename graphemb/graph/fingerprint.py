@@ -24,6 +24,8 @@ from graphemb.types import EdgeType, NodeType
 _LANES = (np.uint64(0x243F6A8885A308D3), np.uint64(0x13198A2E03707344))
 _WEIGHT, _TIME, _DST, _COLUMN, _NULL = (np.uint64(salt) for salt in (11, 13, 17, 19, 23))
 
+_BLOCK = 1 << 22
+
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -37,8 +39,8 @@ def fingerprint(nodes: Mapping[NodeType, Nodes], edges: Mapping[EdgeType, Edges]
             _add_columns(hashes, part.columns, lane)
             content.setdefault(name, [len(part.ids)]).append(_total(hashes))
         for edge_type, group in edges.items():
-            hashes = _edge_hashes(group, id_hashes, lane)
-            content.setdefault(str(edge_type), [hashes.size]).append(_total(hashes))
+            count = group.adjacency.num_edges
+            content.setdefault(str(edge_type), [count]).append(_edges(group, id_hashes, lane))
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -47,29 +49,43 @@ def _total(hashes: Hashes) -> int:
     return int(np.add.reduce(hashes, dtype=np.uint64)) if hashes.size else 0
 
 
-def _edge_hashes(group: Edges, id_hashes: Mapping[NodeType, Hashes], lane: np.uint64) -> Hashes:
+def _edges(group: Edges, id_hashes: Mapping[NodeType, Hashes], lane: np.uint64) -> int:
+    """The sum over all edges, a block at a time: a graph may be larger than memory."""
+    blocks = range(0, group.adjacency.num_edges, _BLOCK)
+    totals = (_total(_edge_hashes(group, start, id_hashes, lane)) for start in blocks)
+    return sum(totals) % 2**64
+
+
+def _edge_hashes(
+    group: Edges, start: int, id_hashes: Mapping[NodeType, Hashes], lane: np.uint64
+) -> Hashes:
+    """Of the block of edges that begins at `start`."""
     adjacency = group.adjacency
-    hashes = np.repeat(id_hashes[adjacency.edge_type.src], adjacency.degrees)
+    end = min(start + _BLOCK, adjacency.num_edges)
+    first, last = np.searchsorted(adjacency.offsets, [start, end - 1], side="right").tolist()
+    degrees = np.diff(np.clip(adjacency.offsets[first - 1 : last + 1], start, end))
+    hashes = np.repeat(id_hashes[adjacency.edge_type.src][first - 1 : last], degrees)
     dst = id_hashes[adjacency.edge_type.dst]
-    hashing.combine_taken(hashes, dst, adjacency.neighbors, _DST)
+    hashing.combine_taken(hashes, dst, adjacency.neighbors[start:end], _DST)
     if adjacency.weights is None:
         weights = np.full(1, np.float32(1).view(np.uint32), np.uint64).repeat(hashes.size)
     else:
-        weights = adjacency.weights.view(np.uint32).astype(np.uint64)
+        weights = adjacency.weights[start:end].view(np.uint32).astype(np.uint64)
     hashing.combine(hashes, weights, _WEIGHT)
     if adjacency.times is not None:
-        hashing.combine(hashes, adjacency.times.view(np.uint64), _TIME)
-    _add_columns(hashes, group.columns, lane)
+        hashing.combine(hashes, adjacency.times[start:end].view(np.uint64), _TIME)
+    _add_columns(hashes, group.columns, lane, start)
     return hashes
 
 
-def _add_columns(hashes: Hashes, columns: pa.Table, lane: np.uint64) -> None:
+def _add_columns(hashes: Hashes, columns: pa.Table, lane: np.uint64, start: int = 0) -> None:
+    """Fold in the values of all columns from row `start` on."""
     for name in sorted(columns.column_names):
         column = columns[name]
         if column.null_count == len(column):
             continue
         salt = hash_column(pa.array([name], pa.large_string()), lane)[0]
-        hashing.combine(hashes, hash_column(column, lane), salt)
+        hashing.combine(hashes, hash_column(column.slice(start, hashes.size), lane), salt)
 
 
 def hash_column(column: pa.Array | pa.ChunkedArray, seed: np.uint64) -> Hashes:

@@ -115,6 +115,11 @@ def merge_edges(
     """
     node_types = tuple(counts)
     node_offsets = np.concatenate([[0], np.cumsum(list(counts.values()), dtype=np.int64)])
+    whole, scale = parts[0]
+    if directed and len(parts) == len(counts) == 1 and scale == 1.0:  # as it is stored
+        return HomogeneousCSR(
+            node_types, node_offsets, whole.offsets, whole.neighbors, whole.weights
+        )
     first = dict(zip(node_types, node_offsets.tolist(), strict=False))
     ways = list(parts)
     if not directed:

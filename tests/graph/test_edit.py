@@ -198,3 +198,11 @@ def test_a_hub_with_more_edges_than_a_short_row_is_sorted_too():
     liked = set(other[150:].tolist())
     expected = [float(node) if node in liked else 1.0 for node in range(1, 301)]
     assert merged.weights[:300].tolist() == expected
+
+
+def test_one_edge_type_of_one_node_type_is_walked_as_it_is_stored():
+    graph = HeteroGraph.from_tables({"user": {"id": [1, 2]}}, {KNOWS: {"src": [1], "dst": [2]}})
+    stored, merged = graph[KNOWS], graph.homogeneous(directed=True)
+    assert merged.neighbors is stored.neighbors and merged.offsets is stored.offsets
+    assert merged.slice("user") == slice(0, 2)
+    assert graph.homogeneous({KNOWS: 2.0}, directed=True).weights.tolist() == [2.0]

@@ -65,6 +65,13 @@ def test_the_fingerprint_changes_with_any_content(change):
     assert toy(drop=3).fingerprint != toy().fingerprint
 
 
+def test_the_fingerprint_is_the_same_in_blocks_of_any_size(monkeypatch):
+    whole = toy().fingerprint
+    for size in (1, 3, 7):
+        monkeypatch.setattr("graphemb.graph.fingerprint._BLOCK", size)
+        assert toy().fingerprint == whole
+
+
 def test_values_that_change_places_between_edges_change_the_fingerprint():
     def of(tags):
         return HeteroGraph.from_tables(
