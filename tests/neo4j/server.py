@@ -57,26 +57,32 @@ def missing_tools() -> str | None:
     """Why no server can be started here; None: it can."""
     if shutil.which("java") is None:
         return "java is not installed"
-    if not _jars().is_dir() and shutil.which("mvn") is None:
+    if not _cached(f"neo4j-{VERSION}").is_dir() and shutil.which("mvn") is None:
         return "mvn is not installed"
     return None
 
 
 @contextmanager
-def running(*, memory_per_transaction: str | None = None) -> Iterator[Server]:
+def running(
+    *, memory_per_transaction: str | None = None, plugins: Path | None = None, heap: str = HEAP
+) -> Iterator[Server]:
     """Start a server on a free port of this machine, and stop it whatever happens.
 
     Args:
         memory_per_transaction: a limit such as `64m`; None: the server's own.
+        plugins: a folder of jars, as `fetched` gives it: those that the server lacks become its
+            plugins, without any restriction.
+        heap: of the JVM, such as `512m`.
     """
-    jars = _fetched_jars()
+    jars = fetched(POM, f"neo4j-{VERSION}")
     home = Path(tempfile.mkdtemp(prefix="graphemb-neo4j-"))
     try:
         port = _free_port()
-        _configure(home, port, memory_per_transaction)
+        _configure(home, port, memory_per_transaction, plugins)
+        _plug_in(home, jars, plugins)
         with (home / "out.log").open("wb") as log:
             process = subprocess.Popen(
-                ["sh", "-c", _GUARD, "sh", *_command(jars, home)],
+                ["sh", "-c", _GUARD, "sh", *_command(jars, home, heap)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -91,20 +97,15 @@ def running(*, memory_per_transaction: str | None = None) -> Iterator[Server]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _jars() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "graphemb" / f"neo4j-{VERSION}"
-
-
-def _fetched_jars() -> Path:
-    """The folder of jars; fetched into another one first, so that half a fetch is never used."""
-    jars = _jars()
+def fetched(pom: Path, name: str) -> Path:
+    """The folder of a POM's jars, kept as `name`; nothing is ever left there half fetched."""
+    jars = _cached(name)
     if jars.is_dir():
         return jars
     jars.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f"{jars.name}-", dir=jars.parent))
+    part = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=jars.parent))
     try:
-        command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
+        command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
         command += ["-DincludeScope=runtime", f"-DoutputDirectory={part}"]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=600)
         try:
@@ -117,13 +118,20 @@ def _fetched_jars() -> Path:
     return jars
 
 
+def _cached(name: str) -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "graphemb" / name
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _configure(home: Path, port: int, memory_per_transaction: str | None) -> None:
+def _configure(
+    home: Path, port: int, memory_per_transaction: str | None, plugins: Path | None
+) -> None:
     lines = [
         f"server.bolt.listen_address=127.0.0.1:{port}",
         "server.http.enabled=false",
@@ -132,6 +140,8 @@ def _configure(home: Path, port: int, memory_per_transaction: str | None) -> Non
         f"server.directories.import={home / 'import'}",
         "server.memory.pagecache.size=128m",
     ]
+    if plugins:
+        lines.append("dbms.security.procedures.unrestricted=*")
     if memory_per_transaction:
         lines.append(f"db.memory.transaction.max={memory_per_transaction}")
     for folder in ("conf", "import"):
@@ -139,12 +149,20 @@ def _configure(home: Path, port: int, memory_per_transaction: str | None) -> Non
     (home / "conf" / "neo4j.conf").write_text("\n".join(lines) + "\n")
 
 
-def _command(jars: Path, home: Path) -> list[str]:
+def _plug_in(home: Path, jars: Path, plugins: Path | None) -> None:
+    """Link the jars that the server does not have itself."""
+    (home / "plugins").mkdir()
+    for jar in plugins.iterdir() if plugins else ():
+        if not (jars / jar.name).exists():
+            (home / "plugins" / jar.name).symlink_to(jar)
+
+
+def _command(jars: Path, home: Path, heap: str) -> list[str]:
     return [
         "java",
-        f"-Xmx{HEAP}",
+        f"-Xmx{heap}",
         "-cp",
-        f"{jars}/*",
+        f"{jars}/*{os.pathsep}{home / 'plugins'}/*",
         "org.neo4j.server.CommunityEntryPoint",
         f"--home-dir={home}",
         f"--config-dir={home / 'conf'}",
