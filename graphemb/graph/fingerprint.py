@@ -63,8 +63,10 @@ def _edge_hashes(
     adjacency = group.adjacency
     end = min(start + _BLOCK, adjacency.num_edges)
     first, last = np.searchsorted(adjacency.offsets, [start, end - 1], side="right").tolist()
-    degrees = np.diff(np.clip(adjacency.offsets[first - 1 : last + 1], start, end))
-    hashes = np.repeat(id_hashes[adjacency.edge_type.src][first - 1 : last], degrees)
+    bounds = np.clip(adjacency.offsets[first - 1 : last + 1], start, end)
+    hashes = np.repeat(
+        id_hashes[adjacency.edge_type.src][first - 1 : last], bounds[1:] - bounds[:-1]
+    )
     dst = id_hashes[adjacency.edge_type.dst]
     hashing.combine_taken(hashes, dst, adjacency.neighbors[start:end], _DST)
     if adjacency.weights is None:
