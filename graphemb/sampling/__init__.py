@@ -1,0 +1,10 @@
+"""Neighbourhoods of nodes for mini-batches, drawn by our own kernels.
+
+`NeighborSampler` gives plain arrays; `graphemb.sampling.pyg` gives the same to the loaders of
+PyTorch Geometric, which need no compiled extension then.
+"""
+
+from graphemb.sampling.sampled import Excluded, SampledGraph
+from graphemb.sampling.sampler import NeighborSampler
+
+__all__ = ["Excluded", "NeighborSampler", "SampledGraph"]
