@@ -52,6 +52,14 @@ def noise(part: Vectors) -> Vectors:
     return replace(part, matrix=rng.standard_normal(part.matrix.shape))
 
 
+def with_all_types(good: Embeddings, graph: HeteroGraph) -> Embeddings:
+    """The node types that are left out, with all their nodes missing."""
+    out = [name for name in graph.node_types if name not in good]
+    nothing = np.zeros((0, 16), np.float32)
+    more = [Vectors(name, Ids.of([]), nothing, graph.ids(name)) for name in out]
+    return Embeddings([*good.values(), *more], good.provenance)
+
+
 def touch_the_graph(good: Embeddings, graph: HeteroGraph) -> Embeddings:
     neighbors = graph[BUYS].neighbors
     neighbors.flags.writeable = True
@@ -68,6 +76,7 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
         "the same seed gave other vectors",
     ),
     "noise": (each(noise), "of neighbours share a community"),
+    "types nothing is learned of": (with_all_types, "vectors from user-knows-user are of"),
     "no provenance": (lambda good, _: Embeddings(good.values()), "provenance"),
     "a touched graph": (touch_the_graph, "fit changed the graph"),
 }

@@ -77,7 +77,7 @@ class Fit:
         that keeps all of the matrix.
         """
         if self.family == "RandomVectors":
-            return self.matrix
+            return self._random
         sizes = {one: self.graph.num_nodes(one) for one in self.graph.node_types}
         joined = self._joined()
         whole = any(0 < sizes[one] == count for one, count in joined.items())
@@ -92,7 +92,7 @@ class Fit:
         rows, matrix = self.graph.num_nodes(), self.matrix
         sparse = (self._edges + rows) * 8
         if self.family == "RandomVectors":
-            return {"vectors": matrix}
+            return {"vectors": self._random}
         if self.family == "SVD":
             wide = rows * (self.dim + _OVERSAMPLING) * _FLOAT
             return {"sparse matrices": 3 * sparse, "work matrices": 2 * wide + 4 * matrix}
@@ -102,6 +102,11 @@ class Fit:
             padded = rows * -(-self.dim // 16) * 16 * _FLOAT
             return {"training matrices": 2 * padded, "negatives and counts": rows * 16}
         return {"sparse matrices": 4 * sparse, "work matrices": 6 * matrix}
+
+    @property
+    def _random(self) -> int:
+        wanted = getattr(self.trainer, "node_types", None) or self.graph.node_types
+        return sum(map(self.graph.num_nodes, wanted)) * self.dim * _FLOAT
 
     @property
     def _edges(self) -> int:

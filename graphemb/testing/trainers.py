@@ -13,7 +13,7 @@ import numpy as np
 from graphemb.embeddings import Embeddings
 from graphemb.errors import ConfigError, GraphError, UnknownName
 from graphemb.graph import HeteroGraph
-from graphemb.testing.toys import awkward, communities, edgeless
+from graphemb.testing.toys import KNOWS, awkward, communities, edgeless
 from graphemb.trainers.base import EpochEvent, Trainer, describe
 from graphemb.types import EdgeType
 
@@ -154,9 +154,11 @@ def _check_learns(embeddings: Embeddings, graph: HeteroGraph) -> None:
 
 
 def _check_edge_types(trainer: Any, graph: HeteroGraph) -> None:
-    """An edge type that is not there is refused by name."""
+    """An edge type that is not there is refused by name; node types at no end are left out."""
     if "edge_types" not in {field.name for field in fields(trainer)}:
         return
+    found = replace(trainer, edge_types=(KNOWS,)).fit(graph)
+    assert set(found) == {"user"}, f"vectors from {KNOWS} are of {', '.join(found)}"
     unknown = EdgeType("user", "eats", "product")
     other = replace(trainer, edge_types=(unknown,))
     error = _refusal(lambda: other.fit(graph), UnknownName, "an edge type that is not there")

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from graphemb.embeddings import Embeddings, Vectors
 from graphemb.errors import ConfigError, UnknownName
 from graphemb.graph import HeteroGraph
+from graphemb.graph.homogeneous import chosen_weights
 from graphemb.ids import Ids
 from graphemb.progress import EpochEvent as EpochEvent
 from graphemb.progress import OnEpoch as OnEpoch
@@ -105,23 +106,35 @@ def provenance(trainer: Trainer, graph: HeteroGraph) -> dict[str, Any]:
 
 
 def split_matrix(
-    matrix: FloatArray, learned: BoolArray, graph: HeteroGraph, node_types: Iterable[str]
+    matrix: FloatArray, learned: BoolArray, graph: HeteroGraph, edge_types: EdgeTypeWeights
 ) -> list[Vectors]:
-    """Cut one matrix over several node types into `Vectors`, one per type.
+    """Cut one matrix over all nodes into `Vectors`, one for each of `embedded_types`.
 
     Args:
-        matrix: float32 [rows of all `node_types`, dim], types one after the other.
-        learned: bool [rows]; the nodes where it is False are listed as missing.
+        matrix: float32 [N, dim], node types one after the other in the graph's order.
+        learned: bool [N]; the nodes where it is False are listed as missing.
         graph: gives the ids.
-        node_types: in the order of the rows.
+        edge_types: those that were learned from.
     """
+    wanted = embedded_types(graph, edge_types)
     parts, start = [], 0
-    for node_type in node_types:
+    for node_type in graph.node_types:
         ids = graph.ids(node_type)
         rows = slice(start, start + len(ids))
-        parts.append(vectors_of(node_type, ids, matrix[rows], learned[rows]))
+        if node_type in wanted:
+            parts.append(vectors_of(node_type, ids, matrix[rows], learned[rows]))
         start = rows.stop
     return parts
+
+
+def embedded_types(graph: HeteroGraph, edge_types: EdgeTypeWeights) -> set[NodeType]:
+    """The node types at an end of the chosen edge types.
+
+    Nothing could be learned about the others: embeddings leave them out, rather than list all
+    their nodes as missing.
+    """
+    chosen = chosen_weights(edge_types, graph.edge_types)
+    return {end for edge_type in chosen for end in (edge_type.src, edge_type.dst)}
 
 
 def vectors_of(node_type: NodeType, ids: Ids, matrix: FloatArray, learned: BoolArray) -> Vectors:

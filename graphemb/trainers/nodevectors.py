@@ -62,7 +62,8 @@ class NodeVectors:
         edge_types: which, with what weight; None: all, weight 1.
         seed: of NumPy's global generator during the fit; see the module for what that does.
 
-    Nodes without edges are missing. What the library warns of is in the provenance.
+    Nodes without edges are missing. Node types at no end of the chosen edge types are left out.
+    What the library warns of is in the provenance.
 
     Raises:
         ConfigError: a field out of its range.
@@ -106,7 +107,7 @@ class NodeVectors:
             out[learned], told = self._vectors(square_part(merged.to_scipy(), learned))
         if on_epoch:
             on_epoch(EpochEvent(1, 1))
-        parts = split_matrix(out, learned & out.any(axis=1), graph, merged.node_types)
+        parts = split_matrix(out, learned & out.any(axis=1), graph, self.edge_types)
         return Embeddings(parts, provenance(self, graph) | {"warnings": told})
 
     def _vectors(self, adjacency: CSR) -> tuple[FloatArray, list[str]]:

@@ -41,7 +41,8 @@ class ProNE:
         edge_types: which, with what weight; None: all, weight 1.
         seed: of the randomised SVD.
 
-    Vectors have length 1; nodes without edges are missing.
+    Vectors have length 1; nodes without edges are missing, and node types at no end of the chosen
+    edge types are left out.
 
     Raises:
         ConfigError: a field out of its range.
@@ -81,7 +82,7 @@ class ProNE:
             filtered = start if self.order == 1 else self._propagated(adjacency, start, on_epoch)
             out[learned] = unit_rows(_principal(filtered))
         _tell(on_epoch, self.order, self.order)
-        parts = split_matrix(out, learned & out.any(axis=1), graph, merged.node_types)
+        parts = split_matrix(out, learned & out.any(axis=1), graph, self.edge_types)
         return Embeddings(parts, provenance(self, graph))
 
     def _factorised(self, adjacency: CSR) -> FloatArray:

@@ -50,7 +50,7 @@ class FastRP:
         edge_types: which, with what weight; None: all, weight 1.
         seed: of the projection.
 
-    Nodes without edges are missing.
+    Nodes without edges are missing. Node types at no end of the chosen edge types are left out.
 
     Raises:
         ConfigError: a field out of its range.
@@ -97,7 +97,7 @@ class FastRP:
             if on_epoch:
                 on_epoch(EpochEvent(power + 1, len(self.weights)))
         learned = (merged.degrees > 0) & out.any(axis=1)
-        parts = split_matrix(out, learned, graph, merged.node_types)
+        parts = split_matrix(out, learned, graph, self.edge_types)
         return Embeddings(parts, provenance(self, graph))
 
     def _add_power(
@@ -158,7 +158,7 @@ class SVD:
         edge_types: which, with what weight; None: all, weight 1.
         seed: of the randomised SVD.
 
-    Nodes without edges are missing.
+    Nodes without edges are missing. Node types at no end of the chosen edge types are left out.
 
     Raises:
         ConfigError: a field out of its range.
@@ -195,7 +195,7 @@ class SVD:
             out[learned] = self._vectors(square_part(merged.to_scipy(), learned))
         if on_epoch:
             on_epoch(EpochEvent(1, 1))
-        parts = split_matrix(out, learned & out.any(axis=1), graph, merged.node_types)
+        parts = split_matrix(out, learned & out.any(axis=1), graph, self.edge_types)
         return Embeddings(parts, provenance(self, graph))
 
     def _vectors(self, adjacency: CSR) -> FloatArray:
@@ -219,6 +219,7 @@ class RandomVectors:
 
     Attributes:
         dim: components of a vector.
+        node_types: which get vectors; None: all.
         seed: of the vectors.
 
     Raises:
@@ -226,16 +227,23 @@ class RandomVectors:
     """
 
     dim: int = 128
+    node_types: tuple[NodeType, ...] | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_int("dim", self.dim, low=1)
         check_int("seed", self.seed, low=0)
+        if self.node_types is not None:
+            object.__setattr__(self, "node_types", tuple(self.node_types))
 
     def fit(self, graph: HeteroGraph, *, on_epoch: OnEpoch | None = None) -> Embeddings:
-        """One float32 vector [dim] of length 1 per node."""
+        """One float32 vector [dim] of length 1 per node of the chosen types.
+
+        Raises:
+            UnknownName: a node type that is not in the graph.
+        """
         parts = []
-        for node_type in graph.node_types:
+        for node_type in graph.node_types if self.node_types is None else self.node_types:
             keys = node_keys(graph, node_type, self.seed)
             out = np.empty((keys.size, self.dim), np.float32)
             over_rows(partial(random.unit_rows, keys, out), np.arange(keys.size + 1))

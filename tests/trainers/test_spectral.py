@@ -15,11 +15,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from graphemb.embeddings import Embeddings
-from graphemb.errors import ConfigError
+from graphemb.errors import ConfigError, UnknownName
 from graphemb.graph import HeteroGraph
 from graphemb.testing import BUYS, KNOWS, SELLS, TO, awkward, chain, communities, community_share
-from graphemb.trainers.base import EpochEvent
+from graphemb.trainers.base import EpochEvent, Trainer
+from graphemb.trainers.prone import ProNE
 from graphemb.trainers.spectral import SVD, FastRP, RandomVectors
+from graphemb.trainers.walk import DeepWalk
 from graphemb.types import EdgeType
 
 
@@ -207,7 +209,24 @@ def test_random_vectors_leave_no_node_out() -> None:
     assert not any(len(part.missing) for part in found.values())
 
 
+def test_random_vectors_of_chosen_node_types_are_those_of_all() -> None:
+    graph = awkward()
+    found = RandomVectors(dim=8, node_types=("seller", "product")).fit(graph)
+    assert set(found) == {"seller", "product"}
+    assert_array_equal(found["product"].matrix, RandomVectors(dim=8).fit(graph)["product"].matrix)
+    with pytest.raises(UnknownName, match="shop"):
+        RandomVectors(node_types=("shop",)).fit(graph)
+
+
 # All of them
+
+
+@pytest.mark.parametrize("trainer", [FastRP(dim=8), SVD(dim=8), ProNE(dim=8), DeepWalk(dim=8)])
+def test_node_types_in_no_edge_type_are_left_out(trainer: Trainer) -> None:
+    """Also when all edge types are chosen."""
+    edges = {BUYS: {"src": ["u", "u", "v"], "dst": ["p", "q", "q"]}}
+    nodes = {"user": {"id": ["u", "v"]}, "product": {"id": ["p", "q"]}, "shop": {"id": ["s"]}}
+    assert set(trainer.fit(HeteroGraph.from_tables(nodes, edges))) == {"user", "product"}
 
 
 def test_fault_084_the_same_bits_in_every_process() -> None:

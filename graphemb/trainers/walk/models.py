@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from graphemb.embeddings import Embeddings
 from graphemb.graph import HeteroGraph
-from graphemb.trainers.base import EdgeTypeWeights, OnEpoch, provenance
+from graphemb.trainers.base import EdgeTypeWeights, OnEpoch, embedded_types, provenance
 from graphemb.trainers.walk.fields import SkipGramFields
 from graphemb.trainers.walk.result import embeddings
 from graphemb.trainers.walk.training import train
-from graphemb.walks import Walker, WalkSpec, node_types_of
+from graphemb.walks import Walker, WalkSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,8 @@ class GraphWalkFields(SkipGramFields):
         """
         walker = Walker.of(graph, self.walks())
         trained = train(self, walker, init=init, on_epoch=on_epoch)
-        chosen = graph.node_types if self.edge_types is None else node_types_of(self.edge_types)
-        return embeddings(trained, walker.space, chosen, provenance(self, graph))
+        types = embedded_types(graph, self.edge_types)
+        return embeddings(trained, walker.space, types, provenance(self, graph))
 
 
 @dataclass(frozen=True, kw_only=True)
