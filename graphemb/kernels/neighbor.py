@@ -6,22 +6,19 @@ nodes of a batch change it. Edges are named by their place in the CSR.
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from graphemb.kernels import rng
+from graphemb.kernels import rng, subset
 from graphemb.kernels.csr import Ints, Rows
-
-Doubles: TypeAlias = npt.NDArray[np.float64]
+from graphemb.kernels.native import prefetch
+from graphemb.kernels.subset import Doubles
 
 ALL = -1
 """The fan-out that takes every neighbour."""
-_PATIENCE = 8  # draws for each edge wanted, before all weights are gone through instead
-_KEYS = np.uint64(1) << np.uint64(32)
+_GROUP = 64  # nodes between asking for memory and reading it
 
 
 class Ways(NamedTuple):
@@ -93,41 +90,31 @@ def draw(
         replace: an edge may come again.
         latest: not by chance but the last in the row.
         room: int64 [f + 1], of `make_room`.
-        edges, neighbors: int64, filled from `room[i]` on; without replacement in CSR order.
+        edges, neighbors: int64, filled from `room[i]` on, in no certain order.
         counts: int64 [f], filled with how many each node got.
     """
     nothing = np.empty(0, np.int64)
-    for i in range(low, high):
-        row = frontier.rows[i]
-        start, end = ways.offsets[row], ways.offsets[row + 1]
-        if ways.times.size > 0 and frontier.until.size > 0:
-            end = first_at_least(ways.times, start, end, frontier.until[i])
-        skip = nothing
-        if frontier.low.size > 0 and frontier.low[i] < frontier.high[i]:
-            skip = _skipped(ways, start, end, frontier.banned[frontier.low[i] : frontier.high[i]])
-        stream = rng.make_key(key, frontier.streams[i])
-        out = edges[room[i] : room[i + 1]]
-        counts[i] = _choose(ways, start, end, skip, fanout, replace, latest, stream, out)
-        for j in range(counts[i]):
-            neighbors[room[i] + j] = ways.neighbors[out[j]]
-
-
-@njit(nogil=True, cache=True)
-def first_at_least(ascending: Rows, low: int, high: int, value: int) -> int:
-    """The first place in [low, high) whose entry is not below `value`, or `high`."""
-    while low < high:
-        middle = (low + high) // 2
-        if ascending[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@njit(nogil=True, cache=True)
-def _holds(ascending: Rows, size: int, value: int) -> bool:
-    place = first_at_least(ascending, 0, size, value)
-    return bool(place < size and ascending[place] == value)
+    for first in range(low, high, _GROUP):
+        last = min(first + _GROUP, high)
+        for i in range(first, last):
+            prefetch(ways.offsets, frontier.rows[i])
+        for i in range(first, last):
+            row = frontier.rows[i]
+            start, end = ways.offsets[row], ways.offsets[row + 1]
+            if ways.times.size > 0 and frontier.until.size > 0:
+                end = subset.first_at_least(ways.times, start, end, frontier.until[i])
+            skip = nothing
+            if frontier.low.size > 0 and frontier.low[i] < frontier.high[i]:
+                banned = frontier.banned[frontier.low[i] : frontier.high[i]]
+                skip = _skipped(ways, start, end, banned)
+            stream = rng.make_key(key, frontier.streams[i])
+            out = edges[room[i] : room[i + 1]]
+            counts[i] = _choose(ways, start, end, skip, fanout, replace, latest, stream, out)
+            for j in range(counts[i]):
+                prefetch(ways.neighbors, out[j])
+        for i in range(first, last):
+            for place in range(room[i], room[i] + counts[i]):
+                neighbors[place] = ways.neighbors[edges[place]]
 
 
 @njit(nogil=True, cache=True)
@@ -138,13 +125,13 @@ def _skipped(ways: Ways, start: int, end: int, banned: Ints) -> Ints:
         count = 0
         if ways.times.size > 0:  # in order of time: look at each
             for edge in range(start, end):
-                if _holds(banned, banned.size, ways.neighbors[edge]):
+                if subset.holds(banned, banned.size, ways.neighbors[edge]):
                     if filling:
                         found[count] = edge
                     count += 1
         else:
             for neighbor in banned:
-                edge = first_at_least(ways.neighbors, start, end, neighbor)
+                edge = subset.first_at_least(ways.neighbors, start, end, neighbor)
                 while edge < end and ways.neighbors[edge] == neighbor:
                     if filling:
                         found[count] = edge
@@ -173,156 +160,22 @@ def _choose(
         return 0
     if fanout < 0 or (fanout >= size and (latest or not replace)):
         for index in range(size):
-            out[index] = _edge(start, skip, index)
+            out[index] = subset.nth_left(start, skip, index)
         return int(size)
     if latest:
         for index in range(fanout):
-            out[index] = _edge(start, skip, size - fanout + index)
+            out[index] = subset.nth_left(start, skip, size - fanout + index)
     elif ways.cumulated.size > 0:
-        _by_weight(ways.cumulated, start, end, skip, fanout, replace, stream, out)
+        subset.by_weight(ways.cumulated, start, end, skip, fanout, replace, stream, out)
     else:
         if replace:
             for index in range(fanout):
                 out[index] = rng.below(rng.draw(stream, index), size)
         else:
-            _distinct(stream, size, fanout, out)
+            subset.distinct(stream, size, fanout, out)
         for index in range(fanout):
-            out[index] = _edge(start, skip, out[index])
+            out[index] = subset.nth_left(start, skip, out[index])
     return int(fanout)
-
-
-@njit(nogil=True, cache=True)
-def _edge(start: int, skip: Ints, index: int) -> int:
-    """The edge number `index` from `start` on when those in `skip` are not counted."""
-    low, high = 0, skip.size
-    while low < high:
-        middle = (low + high) // 2
-        if skip[middle] - start - middle <= index:
-            low = middle + 1
-        else:
-            high = middle
-    return start + index + low
-
-
-@njit(nogil=True, cache=True)
-def _insert(ascending: Ints, size: int, value: int) -> None:
-    """Put `value` into its place among the first `size` entries."""
-    place = size
-    while place > 0 and ascending[place - 1] > value:
-        ascending[place] = ascending[place - 1]
-        place -= 1
-    ascending[place] = value
-
-
-@njit(nogil=True, cache=True)
-def _distinct(stream: np.uint64, size: int, count: int, out: Ints) -> None:
-    """Fill `out` with `count` of range(size), ascending, every subset equally likely.
-
-    Few of many by Floyd's algorithm (Bentley, Floyd 1987), else in one sweep (Knuth's S).
-    """
-    if count * count < 4 * size or count <= 32:
-        for taken in range(count):
-            last = size - count + taken
-            index = rng.below(rng.draw(stream, taken), last + 1)
-            if _holds(out, taken, index):
-                out[taken] = last  # larger than any before
-            else:
-                _insert(out, taken, index)
-        return
-    taken = 0
-    for index in range(size):
-        if rng.unit(rng.draw(stream, index)) * (size - index) < count - taken:
-            out[taken] = index
-            taken += 1
-
-
-@njit(nogil=True, cache=True)
-def _by_weight(
-    cumulated: Doubles,
-    start: int,
-    end: int,
-    skip: Ints,
-    count: int,
-    replace: bool,
-    stream: np.uint64,
-    out: Ints,
-) -> None:
-    """Fill `out` with `count` edges drawn by weight, one after the other.
-
-    Without replacement this is successive sampling: what is drawn again, or to be skipped, is
-    drawn anew. When that takes too long the rest is drawn by exponential keys, which give the
-    same distribution (Efraimidis, Spirakis 2006) and go through all weights.
-    """
-    total = cumulated[end - 1]
-    taken, tries = 0, 0
-    while taken < count and tries < _PATIENCE * count + 32:
-        level = rng.unit(rng.draw(stream, tries)) * total
-        tries += 1
-        edge = _heavier(cumulated, start, end, level)
-        if skip.size > 0 and _holds(skip, skip.size, edge):
-            continue
-        if replace:
-            out[taken] = edge
-        elif _holds(out, taken, edge):
-            continue
-        else:
-            _insert(out, taken, edge)
-        taken += 1
-    attempt = np.uint64(0)
-    while taken < count:
-        attempt += np.uint64(1)
-        order = _by_keys(cumulated, start, end, skip, stream, attempt * _KEYS)
-        for edge in order:
-            if taken == count:
-                break
-            if replace:
-                out[taken] = edge
-                taken += 1
-                break
-            if not _holds(out, taken, edge):
-                _insert(out, taken, edge)
-                taken += 1
-
-
-@njit(nogil=True, cache=True)
-def _heavier(cumulated: Doubles, low: int, high: int, level: float) -> int:
-    """The first edge of [low, high) whose cumulated weight is above `level`."""
-    last = high - 1
-    while low < last:
-        middle = (low + last) // 2
-        if cumulated[middle] > level:
-            last = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@njit(nogil=True, cache=True)
-def _by_keys(
-    cumulated: Doubles, start: int, end: int, skip: Ints, stream: np.uint64, first: np.uint64
-) -> Ints:
-    """int64: all edges of [start, end) but `skip`, as if drawn by weight one after the other."""
-    size = end - start - skip.size
-    edges = np.empty(size, np.int64)
-    waits = np.empty(size, np.float64)
-    for index in range(size):
-        edge = _edge(start, skip, index)
-        before = cumulated[edge - 1] if edge > start else 0.0
-        weight = max(cumulated[edge] - before, 1e-300)
-        chance = rng.unit(rng.draw(stream, first + np.uint64(index)))
-        edges[index] = edge
-        waits[index] = -math.log1p(-chance) / weight
-    return edges[np.argsort(waits)]
-
-
-@njit(nogil=True, cache=True)
-def cumulate(offsets: Ints, weights: npt.NDArray[np.float32], out: Doubles) -> None:
-    """Fill `out` float64 [m] with the weights summed up within each row."""
-    for row in range(offsets.size - 1):
-        total = 0.0
-        for edge in range(offsets[row], offsets[row + 1]):
-            total += weights[edge]
-            out[edge] = total
 
 
 @njit(nogil=True, cache=True)

@@ -55,8 +55,8 @@ class Known:
         return slice(self.ends[-2], self.ends[-1]) if len(self.ends) > 1 else slice(0, 0)
 
     def _reserve(self, more: int) -> None:
-        """Grow the table so that it stays at most half full."""
-        wanted = 4 * (self._size + more)
+        """Grow the table so that it stays at most two thirds full."""
+        wanted = 3 * (self._size + more)
         if wanted <= self._table.size:
             return
         table = np.full(1 << int(wanted - 1).bit_length(), -1, np.int64)
@@ -188,7 +188,9 @@ def _bans_of(
         for gathers, other, kind in ((dst, src, one.edge_type), (src, dst, one.edge_type.reverse)):
             if same or kind == edge_type:
                 pairs.append(np.stack([gathers + trees * num_rows, other], axis=1))
-    found = np.unique(np.concatenate(pairs), axis=0)
+    found = np.concatenate(pairs)
+    found = found[np.lexsort((found[:, 1], found[:, 0]))]
+    found = found[np.append(True, (found[1:] != found[:-1]).any(axis=1))[: len(found)]]
     keys, starts = np.unique(found[:, 0], return_index=True)
     ends = np.append(starts, len(found)).astype(np.int64)
     return keys, ends, np.ascontiguousarray(found[:, 1])

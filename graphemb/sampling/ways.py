@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphemb.graph import Adjacency, HeteroGraph
-from graphemb.kernels import csr, neighbor
+from graphemb.kernels import csr, subset
 from graphemb.kernels.neighbor import Ways
 from graphemb.types import EdgeType, IntArray
 
@@ -46,7 +46,7 @@ class Gathering:
         cumulated = np.empty(0, np.float64)
         if weighted and weights is not None:
             cumulated = np.empty(weights.size, np.float64)
-            neighbor.cumulate(adjacency.offsets, weights, cumulated)
+            subset.cumulate(adjacency.offsets, weights, cumulated)
         ways = Ways(_plain(adjacency.offsets), _plain(neighbors), _plain(times), _plain(cumulated))
         return cls(ways, positions)
 

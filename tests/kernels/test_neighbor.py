@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from graphemb.kernels import neighbor, numbering
+from graphemb.kernels import neighbor, numbering, subset
 from graphemb.kernels.neighbor import Frontier, Ways
 
 Ints = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ def ways_of(
     cumulated = np.empty(0, np.float64)
     if weights is not None:
         cumulated = np.empty(neighbors.size, np.float64)
-        neighbor.cumulate(offsets, np.array(weights, np.float32), cumulated)
+        subset.cumulate(offsets, np.array(weights, np.float32), cumulated)
     parts = (offsets, neighbors, np.array(times or [], np.int64), cumulated)
     for part in parts:
         part.flags.writeable = False
@@ -97,7 +97,7 @@ def test_all_neighbours_are_taken_when_asked_or_when_they_are_few() -> None:
 def test_every_subset_is_equally_likely(size: int) -> None:
     subsets = list(combinations(range(7), size))
     drew = drawn(ways_of([list(range(7))]), [0] * TRIALS, size)
-    got = [subsets.index(tuple(edges)) for edges in drew]
+    got = [subsets.index(tuple(sorted(edges))) for edges in drew]
     assert chisquare(np.bincount(got, minlength=len(subsets))).pvalue > 0.001
 
 
@@ -143,7 +143,8 @@ def successive(weights: list[float], count: int) -> dict[tuple[int, ...], float]
 @pytest.mark.parametrize("weights", [[1.0, 6.0, 0.5, 2.5, 1.0], [1e6, 1.0, 2.0, 3.0, 4.0]])
 def test_draws_by_weight_without_replacement_are_successive(weights: list[float]) -> None:
     chances = successive(weights, 3)
-    got = drawn(ways_of([list(range(5))], weights=weights), [0] * TRIALS, 3)
+    drew = drawn(ways_of([list(range(5))], weights=weights), [0] * TRIALS, 3)
+    got = [sorted(edges) for edges in drew]
     counts = np.array([got.count(list(subset)) for subset in chances])
     wanted = np.array(list(chances.values())) * TRIALS
     likely = wanted > 5
@@ -195,7 +196,7 @@ def test_samples_hold_what_they_may_and_as_much_as_they_should(
         assert edges == allowed
     elif allowed:
         assert len(edges) == fanout
-        assert replace or edges == sorted(set(edges))
+        assert replace or len(set(edges)) == fanout
 
 
 def test_chances_are_those_of_the_edges_that_are_left_when_some_are_banned() -> None:
