@@ -26,7 +26,7 @@ passes messages along edges must leave these out, or it learns to look them up.
 
             known = provenance(self, graph)
             learned = fit_links(
-                lambda messages: Lookup(messages, self.dim), graph, self, known, on_epoch, checkpoint
+                lambda part: Lookup(part, self.dim), graph, self, known, on_epoch, checkpoint
             )
             parts = [
                 vectors_of(name, graph.ids(name), matrix, there)
@@ -34,7 +34,7 @@ passes messages along edges must leave these out, or it learns to look them up.
             ]
             return Embeddings(parts, {**known, **learned.facts()})
 
-`messages` is the graph without the validation edges, and torch's generator is seeded there.
+`part` is the graph without the validation edges, and torch's generator is seeded there.
 `learned.model.encoder` and `.decoder` hold the best parameters, for scores that are no dot product.
 
 What the fields mean stands in `fields`. A trainer with steps of its own (triples, whole rows of a
