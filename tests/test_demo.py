@@ -15,7 +15,7 @@ import graphemb.demo.story
 from graphemb.cli import main
 from graphemb.demo import DemoResult, run_demo
 from graphemb.demo.checks import check_planted
-from graphemb.demo.market import COMMUNITIES
+from graphemb.demo.niches import COMMUNITIES
 from graphemb.demo.truth import Truth
 from graphemb.embeddings import Embeddings
 from graphemb.errors import StoreError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphemb.demo.market import NAMES
+from graphemb.demo.niches import NAMES
 from graphemb.demo.truth import Truth
 from graphemb.embeddings import Embeddings
 from graphemb.types import FloatArray, IntArray

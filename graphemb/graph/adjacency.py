@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from graphemb.graph.compressed import Compressed
 from graphemb.kernels import csr
 from graphemb.types import BoolArray, EdgeType, FloatArray, IntArray, RowArray
 
@@ -22,7 +23,7 @@ def row_dtype(num_rows: int) -> type[np.int32] | type[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
-class Adjacency:
+class Adjacency(Compressed):
     """CSR of one edge type. All arrays are read-only.
 
     Attributes:
@@ -43,25 +44,10 @@ class Adjacency:
     times: IntArray | None = None
     edges: IntArray | None = None
 
-    def __post_init__(self) -> None:
-        for array in (self.offsets, self.neighbors, self.weights, self.times, self.edges):
-            if array is not None:
-                array.flags.writeable = False
-
     @property
     def num_src(self) -> int:
         """Nodes of the source type."""
-        return int(self.offsets.size - 1)
-
-    @property
-    def num_edges(self) -> int:
-        """Edges, parallel ones counted each."""
-        return int(self.neighbors.size)
-
-    @property
-    def degrees(self) -> IntArray:
-        """int64 [num_src]: edges leaving each node."""
-        return np.diff(self.offsets)
+        return self.num_rows
 
     def sources(self) -> RowArray:
         """int32 or int64 [m]: the row each edge leaves from."""
@@ -82,15 +68,7 @@ class Adjacency:
 
     def to_scipy(self) -> csr_matrix:
         """float32 [num_src, num_dst]; parallel edges are summed."""
-        from scipy.sparse import csr_matrix
-
-        weights = np.ones(self.num_edges, np.float32) if self.weights is None else self.weights
-        matrix = csr_matrix(
-            (weights.copy(), self.neighbors.copy(), self.offsets.copy()),
-            shape=(self.num_src, self.num_dst),
-        )
-        matrix.sum_duplicates()
-        return matrix
+        return self._matrix(self.num_dst)
 
     def reversed(self) -> Adjacency:
         """The same edges walked the other way."""

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from graphemb.errors import UnknownName, VectorError
-from graphemb.graph import edit, summary
+from graphemb.graph import edit, summary, tables
 from graphemb.graph.adjacency import Adjacency
 from graphemb.graph.build import Edges, Nodes, build
 from graphemb.graph.columns import TableLike
+from graphemb.graph.convert import Convertible
 from graphemb.graph.fingerprint import fingerprint
 from graphemb.graph.homogeneous import (
     EdgeTypeChoice,
@@ -28,11 +29,8 @@ from graphemb.types import BoolArray, EdgeType, IntArray, NodeId, NodeType
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    import networkx as nx
-    from torch_geometric.data import HeteroData
 
-
-class HeteroGraph:
+class HeteroGraph(Convertible):
     """Typed nodes and edges, immutable. Build one with `from_tables`, `load` or a loader.
 
     Attributes:
@@ -85,43 +83,6 @@ class HeteroGraph:
         policies = policies or Policies()
         made, grouped, happened = build(nodes, edges, policies)
         return cls(made, grouped, policies, [*notes, *happened])
-
-    @classmethod
-    def from_networkx(
-        cls, graph: nx.Graph, *, node_type: NodeType = "node", relation: str = "to"
-    ) -> HeteroGraph:
-        """From NetworkX; attributes become columns. See `graphemb.interop.from_networkx`."""
-        from graphemb.interop import from_networkx
-
-        return from_networkx(graph, node_type=node_type, relation=relation)
-
-    def to_networkx(self) -> nx.MultiDiGraph:
-        """To NetworkX. See `graphemb.interop.to_networkx`."""
-        from graphemb.interop import to_networkx
-
-        return to_networkx(self)
-
-    @classmethod
-    def from_pyg(cls, data: HeteroData, ids: Mapping[NodeType, Any] | None = None) -> HeteroGraph:
-        """From PyTorch Geometric. See `graphemb.interop.from_pyg`."""
-        from graphemb.interop import from_pyg
-
-        return from_pyg(data, ids)
-
-    def to_pyg(self) -> tuple[HeteroData, dict[NodeType, Ids]]:
-        """To PyTorch Geometric, with the ids of its rows. See `graphemb.interop.to_pyg`."""
-        from graphemb.interop import to_pyg
-
-        return to_pyg(self)
-
-    @classmethod
-    def from_scipy(
-        cls, matrix: Any, *, edge_type: EdgeType | None = None, ids: Any = None
-    ) -> HeteroGraph:
-        """From a SciPy sparse matrix. See `graphemb.interop.from_scipy`."""
-        from graphemb.interop import from_scipy
-
-        return from_scipy(matrix, edge_type=edge_type, ids=ids)
 
     @property
     def node_types(self) -> tuple[NodeType, ...]:
@@ -180,21 +141,12 @@ class HeteroGraph:
 
     def node_table(self, node_type: NodeType) -> pa.Table:
         """`id` and all columns of one node type."""
-        part = self._node_part(node_type)
-        return _with_columns({"id": part.ids.array}, part.columns)
+        return tables.node_table(self._node_part(node_type))
 
     def edge_table(self, edge_type: EdgeType) -> pa.Table:
         """`src`, `dst`, `weight` and `time` where there are any, and all columns, in CSR order."""
         group = self._edge_part(edge_type)
-        adjacency = group.adjacency
-        src = self.ids(edge_type.src).array.take(pa.array(adjacency.sources()))
-        dst = self.ids(edge_type.dst).array.take(pa.array(adjacency.neighbors))
-        fields: dict[str, Any] = {"src": src, "dst": dst}
-        if adjacency.weights is not None:
-            fields["weight"] = pa.array(adjacency.weights)
-        if adjacency.times is not None:
-            fields["time"] = pa.array(adjacency.times).cast(pa.timestamp("us", "UTC"))
-        return _with_columns(fields, group.columns)
+        return tables.edge_table(group, self.ids(edge_type.src), self.ids(edge_type.dst))
 
     def __getitem__(self, edge_type: EdgeType) -> Adjacency:
         """The CSR of an edge type; of a reverse one it is made on demand and kept.
@@ -387,7 +339,3 @@ class HeteroGraph:
             f"HeteroGraph({self.num_nodes():,} nodes of {len(self.node_types)} types, "
             f"{self.num_edges():,} edges of {len(self.edge_types)} types)"
         )
-
-
-def _with_columns(fields: dict[str, Any], columns: pa.Table) -> pa.Table:
-    return pa.table(fields | {name: columns[name] for name in columns.column_names})

@@ -11,6 +11,7 @@ import numpy as np
 from graphemb.checks import check_positive
 from graphemb.errors import ConfigError
 from graphemb.graph.adjacency import Adjacency, masked, row_dtype
+from graphemb.graph.compressed import Compressed
 from graphemb.kernels import csr
 from graphemb.types import EdgeType, FloatArray, IntArray, NodeType, RowArray
 
@@ -24,7 +25,7 @@ EdgeTypeChoice = Mapping[EdgeType, float] | Sequence[EdgeType] | None
 
 
 @dataclass(frozen=True, eq=False)
-class HomogeneousCSR:
+class HomogeneousCSR(Compressed):
     """Edges of several types over one row space: node types one after the other.
 
     Attributes:
@@ -41,25 +42,10 @@ class HomogeneousCSR:
     neighbors: RowArray
     weights: FloatArray | None
 
-    def __post_init__(self) -> None:
-        for array in (self.node_offsets, self.offsets, self.neighbors, self.weights):
-            if array is not None:
-                array.flags.writeable = False
-
     @property
     def num_nodes(self) -> int:
         """N, over all node types."""
-        return int(self.offsets.size - 1)
-
-    @property
-    def num_edges(self) -> int:
-        """m; an undirected edge counts once per direction."""
-        return int(self.neighbors.size)
-
-    @property
-    def degrees(self) -> IntArray:
-        """int64 [N]: edges leaving each row."""
-        return np.diff(self.offsets)
+        return self.num_rows
 
     def slice(self, node_type: NodeType) -> slice:
         """The rows of one node type."""
@@ -72,11 +58,7 @@ class HomogeneousCSR:
 
     def to_scipy(self) -> csr_matrix:
         """float32 [N, N]; parallel edges are summed."""
-        size = self.num_nodes
-        whole = Adjacency(
-            EdgeType("node", "all", "node"), size, self.offsets, self.neighbors, self.weights
-        )
-        return whole.to_scipy()
+        return self._matrix(self.num_nodes)
 
 
 def chosen_weights(

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from graphemb.demo.market import NAMES, Marketplace
+from graphemb.demo.market import Marketplace
+from graphemb.demo.niches import NAMES
 from graphemb.errors import ConfigError
 
 SMALL = Marketplace(seed=3, scale=0.2)
