@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from graphemb.graph import HeteroGraph as HeteroGraph
     from graphemb.graph import Policies as Policies
     from graphemb.index import Index as Index
+    from graphemb.interests import Interests as Interests
+    from graphemb.interests import interests as interests
     from graphemb.source import GraphSpec as GraphSpec
     from graphemb.source import Source as Source
     from graphemb.source import load_graph as load_graph
@@ -73,6 +75,7 @@ __all__ = [
     "HeldOut",
     "HeteroGraph",
     "Index",
+    "Interests",
     "Metapath",
     "Metapath2Vec",
     "Node2Vec",
@@ -96,6 +99,7 @@ __all__ = [
     "evaluate_seeds",
     "explain",
     "given_split",
+    "interests",
     "learn_weights",
     "load_graph",
     "split_edges",
@@ -110,6 +114,7 @@ _HOMES = {
     "graphemb.evaluate": ("GivenNegatives", "Report", "evaluate_links", "evaluate_seeds"),
     "graphemb.graph": ("HeteroGraph", "Policies"),
     "graphemb.index": ("Index",),
+    "graphemb.interests": ("Interests", "interests"),
     "graphemb.source": ("GraphSpec", "Source", "load_graph", "write_graph"),
     "graphemb.split": ("HeldOut", "Split", "audit_leaks", "given_split", "split_edges"),
     "graphemb.store": ("EmbeddingStore",),
