@@ -1,8 +1,8 @@
 """What this machine can do at most: `python -m benchmarks roofline`.
 
-Four limits, each measured on every core at once: random reads of a cache line over 1 GiB (a walk
-step is two of them), updates of random 512-byte rows (a row of 128 floats), copying, and float32
-multiply-adds (BLAS's matrix product). A benchmark that names its share of one of these says how
+Five limits, each measured on every core at once: random reads of a cache line over 1 GiB (a walk
+step is two of them), reads and updates of random 512-byte rows (a row of 128 floats), copying, and
+float32 multiply-adds (BLAS's matrix product). A benchmark that names its share of one of these says how
 far it is from the end.
 """
 
@@ -49,6 +49,20 @@ def _update_rows(memory: npt.NDArray[np.float32], count: int, seed: int) -> int:
     return count
 
 
+@njit(nogil=True, cache=True, fastmath=True)
+def _read_rows(memory: npt.NDArray[np.float32], count: int, seed: int) -> float:
+    """Add `count` random rows of 128 floats to one."""
+    rows = np.uint64(memory.shape[0])
+    state = np.uint64(seed * 2 + 1)
+    total = np.zeros(128, np.float32)
+    for _ in range(count):
+        state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+        row = memory[((state >> np.uint64(32)) * rows) >> np.uint64(32)]
+        for column in range(128):
+            total[column] += row[column]
+    return float(total[0])
+
+
 @njit(nogil=True, cache=True)
 def _copy(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32]) -> int:
     for place in range(source.size):
@@ -78,9 +92,8 @@ def _per_second(work: Callable[[int], int], threads: int) -> float:
     return max(rates)
 
 
-def measure(threads: int) -> dict[str, float]:
-    """Reads and row updates a second, bytes copied a second, floating-point operations a second."""
-    lines = np.ones((1 << 30) // 8, np.uint64)
+def random_reads(lines: npt.NDArray[np.uint64], threads: int) -> float:
+    """Random reads of a cache line a second; `lines` is the memory that they go over."""
     _read_lines(lines, 1, 0)
     count = 20_000_000
 
@@ -88,10 +101,23 @@ def measure(threads: int) -> dict[str, float]:
         _read_lines(lines, count, thread)
         return count
 
-    reads = _per_second(read, threads)
+    return _per_second(read, threads)
+
+
+def measure(threads: int) -> dict[str, float]:
+    """Reads, row reads and updates, bytes copied, floating-point operations, all a second."""
+    lines = np.ones((1 << 30) // 8, np.uint64)
+    reads = random_reads(lines, threads)
     rows = lines.view(np.float32).reshape(-1, ROW)
     rows[:] = 0
     _update_rows(rows, 1, 0)
+    _read_rows(rows, 1, 0)
+
+    def read_rows(thread: int) -> int:
+        _read_rows(rows, 2_000_000, thread)
+        return 2_000_000
+
+    row_reads = _per_second(read_rows, threads)
     updates = _per_second(lambda thread: _update_rows(rows, 2_000_000, thread), threads)
     half = lines.view(np.float32)
     parts = np.split(half, 2 * threads)
@@ -99,6 +125,7 @@ def measure(threads: int) -> dict[str, float]:
     copied = _per_second(lambda thread: _copy(parts[2 * thread], parts[2 * thread + 1]), threads)
     return {
         "random_reads_per_s": reads,
+        "row_reads_per_s": row_reads,
         "row_updates_per_s": updates,
         "copy_bytes_per_s": copied * 8,  # read and written
         "float32_flops_per_s": _multiply(),
@@ -117,6 +144,7 @@ def main(argv: list[str]) -> int:
         return 0
     print(f"{options.threads} threads")
     print(f"random reads of 64 bytes over 1 GiB   {limits['random_reads_per_s'] / 1e6:8.1f} M/s")
+    print(f"reads of random 512-byte rows         {limits['row_reads_per_s'] / 1e6:8.1f} M/s")
     print(f"updates of random 512-byte rows       {limits['row_updates_per_s'] / 1e6:8.1f} M/s")
     print(f"copy (read and written)               {limits['copy_bytes_per_s'] / 1e9:8.1f} GB/s")
     print(

@@ -84,6 +84,10 @@ class Fit:
         copied = sum(count for one, count in joined.items() if count < sizes[one])
         return copied * self.dim * _FLOAT + (self.matrix if whole else 0)
 
+    def needs(self) -> dict[str, int]:
+        """All that this fit alone takes: what it works with, what stays, and code."""
+        return {"merged edges": self.merged, "compiled code": CODE, **self.parts()}
+
     def parts(self) -> dict[str, int]:
         """What is alive at the peak, besides merged edges and code.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from graphemb.errors import ConfigError
 
-_STATUS = Path("/proc/self/status")
+_PROCESSES = Path("/proc")
 _CLEAR = Path("/proc/self/clear_refs")
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -18,15 +18,23 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?\s*\Z", re.IGNORECASE)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def resident() -> int:
-    """Bytes of this process in memory now; its peak where the system tells nothing else."""
-    return _status("VmRSS") or peak()
+def resident(process: int | None = None) -> int:
+    """Bytes of a process in memory now; its peak where the system tells nothing else.
+
+    Args:
+        process: its id; None: this process.
+    """
+    own = _PROCESSES / ("self" if process is None else str(process))
+    return _kilobytes(own / "status", "VmRSS") or (peak() if process is None else 0)
 
 
 def peak() -> int:
     """Most bytes that were in memory at once since the start, or since `reset_peak`."""
     scale = 1 if sys.platform == "darwin" else 1024
-    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    return (
+        _kilobytes(_PROCESSES / "self/status", "VmHWM")
+        or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    )
 
 
 def reset_peak() -> bool:
@@ -67,10 +75,6 @@ def read_size(text: str) -> int:
     power = "kmgt".find(match[2].lower()) + 1 if match[2] else 0
     step = 1024.0 if match[3] else 1000.0
     return round(float(match[1]) * step**power)
-
-
-def _status(name: str) -> int:
-    return _kilobytes(_STATUS, name)
 
 
 def _free() -> int | None:
