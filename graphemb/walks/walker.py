@@ -93,7 +93,7 @@ class Walker:
             space = space or Space.of_graph(graph, node_types_of(spec.metapath))
             return cls._along(graph, spec, spec.metapath, space)
         merged = graph.homogeneous(spec.edge_types, directed=spec.directed)
-        links = _links(merged.offsets, merged.neighbors, merged.weights)
+        links = links_of(merged.offsets, merged.neighbors, merged.weights)
         return cls(
             Space.of_graph(graph, merged.node_types),
             (links,),
@@ -116,7 +116,7 @@ class Walker:
                     field="metapath",
                     hint="walks cannot pass here; leave this metapath out",
                 )
-        hops = tuple(_links(part.offsets, part.neighbors, part.weights) for part in parts)
+        hops = tuple(links_of(part.offsets, part.neighbors, part.weights) for part in parts)
         length = spec.walk_length
         if metapath[-1].dst != metapath[0].src:
             length = min(length, len(metapath) + 1)
@@ -231,7 +231,8 @@ def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return view
 
 
-def _links(offsets: IntArray, neighbors: RowArray, weights: FloatArray | None) -> Links:
+def links_of(offsets: IntArray, neighbors: RowArray, weights: FloatArray | None) -> Links:
+    """A CSR as kernels walk on it, with alias tables where there are weights."""
     table = np.empty(0 if weights is None else neighbors.size, np.uint64)
     if weights is not None:
         over_rows(lambda low, high: alias.fill(offsets, weights, table, low, high), offsets)
