@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from graphemb.tasks import classify_nodes as classify_nodes
     from graphemb.trainers.base import EpochEvent as EpochEvent
     from graphemb.trainers.base import Trainer as Trainer
+    from graphemb.trainers.interaction import ALS as ALS
     from graphemb.trainers.nodevectors import NodeVectors as NodeVectors
     from graphemb.trainers.prone import ProNE as ProNE
     from graphemb.trainers.spectral import SVD as SVD
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ALS",
     "DeepWalk",
     "EdgeType",
     "EmbeddingStore",
@@ -120,6 +122,7 @@ _HOMES = {
     "graphemb.store": ("EmbeddingStore",),
     "graphemb.tasks": ("classify_nodes",),
     "graphemb.trainers.base": ("EpochEvent", "Trainer"),
+    "graphemb.trainers.interaction": ("ALS",),
     "graphemb.trainers.nodevectors": ("NodeVectors",),
     "graphemb.trainers.prone": ("ProNE",),
     "graphemb.trainers.spectral": ("FastRP", "RandomVectors", "SVD"),

@@ -13,6 +13,7 @@ import pytest
 import graphemb as ge
 
 FACE = [
+    "ALS",
     "DeepWalk",
     "EdgeType",
     "EmbeddingStore",

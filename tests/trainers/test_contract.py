@@ -13,6 +13,7 @@ from graphemb.trainers.base import make_trainer, trainers
 WALKS = {"dim": 16, "epochs": 5, "walks_per_node": 10, "walk_length": 20, "seed": 3}
 BOUGHT = ["user-buys-product", "product-~buys-user"]
 CASES: dict[str, dict[str, Any]] = {
+    "ALS": {"dim": 8, "regularization": 0.05},
     "DeepWalk": WALKS,
     "FastRP": {"dim": 16},
     "Metapath2Vec": {**WALKS, "metapaths": [BOUGHT]},
