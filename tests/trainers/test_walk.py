@@ -176,15 +176,36 @@ def test_fault_084_vectors_do_not_hang_on_the_process() -> None:
     assert run.stdout.strip() == here
 
 
-def test_fault_085_threads_without_locks_find_as_much() -> None:
+@pytest.mark.parametrize("loss", ["negative", "hierarchical"])
+def test_fault_085_threads_without_locks_find_as_much(loss: Any) -> None:
     """Over 5 seeds the mean kNN accuracy of two threads is within .03 of one thread's."""
     graph, wanted = planted(0.7)
     shares = []
     for threads in (1, 2):
-        models = [DeepWalk(**(SMALL | {"seed": seed}), threads=threads) for seed in range(5)]
+        models = [
+            DeepWalk(**(SMALL | {"seed": seed}), loss=loss, threads=threads) for seed in range(5)
+        ]
         shares.append(np.mean([knn_accuracy(model.fit(graph), wanted) for model in models]))
     assert shares[0] > 0.9
     assert abs(shares[0] - shares[1]) < 0.03
+
+
+def test_hierarchical_softmax_finds_and_repeats_what_negative_sampling_finds() -> None:
+    graph = communities()
+    model = DeepWalk(**SMALL, loss="hierarchical", deterministic=True)
+    found = model.fit(graph)
+    assert all(community_share(found, graph, name) > 0.8 for name in found)
+    assert digest(found) == digest(model.fit(graph))
+    losses = found.provenance["training"]["losses"]
+    assert 0 < losses[0] < math.log2(160) * math.log(2), "no better than knowing nothing"
+    with pytest.raises(ConfigError, match="CBOW"):
+        DeepWalk(loss="hierarchical", objective="cbow")
+
+
+def test_fault_078_hierarchical_softmax_that_diverges_is_stopped() -> None:
+    with pytest.raises(TrainingError) as caught:
+        DeepWalk(**SMALL, loss="hierarchical", learning_rate=50.0, epochs=5).fit(communities())
+    assert caught.value.field == "learning_rate"
 
 
 @pytest.mark.parametrize("dim", [1, 15, 16, 17, 100])

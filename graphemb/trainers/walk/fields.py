@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from graphemb.checks import check_choice, check_int, check_number, check_positive
+from graphemb.errors import ConfigError
 from graphemb.linalg import num_threads
 
 Objective = Literal["skipgram", "cbow"]
+Loss = Literal["negative", "hierarchical"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SkipGramFields:
-    """How to learn from sequences: skip-gram or CBOW with negative sampling.
+    """How to learn from sequences: skip-gram or CBOW.
 
     Mikolov et al. 2013. Differs in that the contexts of a center share its negatives and move
     together (Ji et al. 2016), which is several times faster and no worse.
@@ -21,6 +23,10 @@ class SkipGramFields:
     Attributes:
         dim: components of a vector.
         context_size: radius of the window; each center draws its own from 1 to this.
+        loss: `negative`: tell a center from some drawn at random (negative sampling); or
+            `hierarchical`: from all others, by its way through Huffman's tree of them. That takes
+            two to three times as long, for skip-gram only; on graphs of a few thousand nodes it
+            told classes better. The three fields of negatives are then not looked at.
         num_negatives: per center.
         negative_exponent: nodes are drawn as negatives by (visits in walks)^this; .75 as in
             word2vec, 0 uniformly, below 0 rare ones more often than popular ones.
@@ -40,6 +46,7 @@ class SkipGramFields:
 
     dim: int = 128
     context_size: int = 5
+    loss: Loss = "negative"
     num_negatives: int = 5
     negative_exponent: float = 0.75
     negatives_by_type: bool = False
@@ -61,6 +68,9 @@ class SkipGramFields:
         check_positive("learning_rate", self.learning_rate)
         check_number("min_learning_rate", self.min_learning_rate, low=0.0, high=self.learning_rate)
         check_choice("objective", self.objective, ("skipgram", "cbow"))
+        check_choice("loss", self.loss, ("negative", "hierarchical"))
+        if self.objective == "cbow" and self.loss == "hierarchical":
+            raise ConfigError("CBOW learns by negative sampling", field="loss", value=self.loss)
         check_choice("deterministic", self.deterministic, (False, True))
         check_int("seed", self.seed, low=0, high=2**63 - 1)
         if self.threads is not None:

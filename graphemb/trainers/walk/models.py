@@ -73,8 +73,8 @@ class GraphWalkFields(SkipGramFields):
 class DeepWalk(GraphWalkFields):
     """DeepWalk: skip-gram over walks that go to any neighbour, by weight.
 
-    Perozzi, Al-Rfou, Skiena 2014. Differs in negative sampling for hierarchical softmax, and in
-    weights and edge types. Its fields are those of `GraphWalkFields` (the walks) and of
+    Perozzi, Al-Rfou, Skiena 2014. Differs in weights and edge types, and in negative sampling
+    unless `loss="hierarchical"`. Its fields are those of `GraphWalkFields` (the walks) and of
     `SkipGramFields` (the learning).
 
     Raises:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from graphemb.embeddings import Embeddings
 from graphemb.errors import ConfigError, DimensionMismatch, TrainingError
-from graphemb.kernels import skipgram
+from graphemb.kernels import hierarchical, skipgram
 from graphemb.kernels.native import LANES
 from graphemb.linalg import over_rows
 from graphemb.trainers.base import EpochEvent, OnEpoch
 from graphemb.trainers.walk.fields import SkipGramFields
 from graphemb.trainers.walk.noise import make_noise
 from graphemb.trainers.walk.threads import in_threads
-from graphemb.types import BoolArray, FloatArray
+from graphemb.trainers.walk.tree import make_tree
+from graphemb.types import BoolArray, FloatArray, IntArray, RowArray
 from graphemb.walks import Source, Space
 
 _TOKENS_PER_BLOCK = 20_000
@@ -29,6 +31,9 @@ _DIVERGED = 4.0  # times the loss of a model that knows nothing
 _PAIRS_TO_JUDGE = 100
 _CENTERS_FOR_LOSS = 1000
 _LOSS_EVERY = 64
+
+Teach: TypeAlias = Callable[[skipgram.Plan, RowArray, IntArray, int], tuple[float, int]]
+"""Learns from sequences (`tokens`, `lengths`, number of the first); the loss of some pairs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +133,7 @@ class _Run:
     model: skipgram.Model
     on_epoch: OnEpoch | None
     tokens: int = 0
+    ignorance: float = 0.0  # the loss of a pair of a model that knows nothing
     done: list[_Done] = field(default_factory=list)  # blocks of this epoch; threads append
 
     def all_epochs(self) -> list[float | None]:
@@ -136,7 +142,7 @@ class _Run:
         if not self.source.num_sequences:
             self._tell(epochs, None, None)
             return []
-        noise = make_noise(self.config, self.source)
+        teach = self._teacher()
         centers = int(self.source.num_sequences * self.source.mean_length)
         plan = skipgram.Plan(
             self.config.context_size,
@@ -147,9 +153,18 @@ class _Run:
             self.config.objective == "cbow",
             max(1, min(centers // _CENTERS_FOR_LOSS, _LOSS_EVERY)),
         )
-        return [self._epoch(epoch, noise, plan) for epoch in range(epochs)]
+        return [self._epoch(epoch, teach, plan) for epoch in range(epochs)]
 
-    def _epoch(self, epoch: int, noise: skipgram.Noise, plan: skipgram.Plan) -> float | None:
+    def _teacher(self) -> Teach:
+        """The kernel of the chosen loss, with what it learns by."""
+        if self.config.loss == "hierarchical":
+            tree, self.ignorance = make_tree(self.config, self.source)
+            return partial(hierarchical.train, self.model, tree)
+        noise = make_noise(self.config, self.source)
+        self.ignorance = (1 + self.config.num_negatives) * math.log(2)
+        return partial(skipgram.train, self.model, noise)
+
+    def _epoch(self, epoch: int, teach: Teach, plan: skipgram.Plan) -> float | None:
         number, threads = self.source.num_sequences, self.config.threads_used
         size = int(_TOKENS_PER_BLOCK / max(self.source.mean_length, 1.0))
         size = max(1, min(size, number // (threads * _BLOCKS_PER_THREAD)))
@@ -161,7 +176,7 @@ class _Run:
             low = block * size
             first = epoch * number + low
             part = self.source.block(first, min(size, number - low))
-            loss, pairs = skipgram.train(self.model, noise, plan, *part, first)
+            loss, pairs = teach(plan, *part, first)
             if not math.isfinite(loss):
                 raise self._failure("the loss is not a number")
             self.done.append(_Done(part[0].size, loss, pairs))
@@ -190,9 +205,7 @@ class _Run:
         if not pairs:
             return None
         mean = sum(block.loss for block in blocks) / pairs
-        if pairs >= _PAIRS_TO_JUDGE and mean > _DIVERGED * (
-            1 + self.config.num_negatives
-        ) * math.log(2):
+        if pairs >= _PAIRS_TO_JUDGE and mean > _DIVERGED * self.ignorance:
             raise self._failure(f"the loss diverges, it is {mean:.3g} a pair")
         return mean
 
