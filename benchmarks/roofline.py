@@ -2,8 +2,8 @@
 
 Five limits, each measured on every core at once: random reads of a cache line over 1 GiB (a walk
 step is two of them), reads and updates of random 512-byte rows (a row of 128 floats), copying, and
-float32 multiply-adds (BLAS's matrix product). A benchmark that names its share of one of these says how
-far it is from the end.
+float32 multiply-adds (BLAS's matrix product). A benchmark that names its share of one of these
+says how far it is from the end.
 """
 
 from __future__ import annotations

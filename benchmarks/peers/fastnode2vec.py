@@ -9,41 +9,54 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from fastnode2vec import Graph
+from inputs import undirected
 from measure import Meter, main
 
 
-def _load(meter: Meter, weighted: bool = False) -> Any:
-    table = pq.read_table(meter.folder / ("typed.parquet" if weighted else "edges.parquet"))
-    columns = [table["src"].to_pylist(), table["dst"].to_pylist()]
+def _loading(meter: Meter) -> None:
+    def load() -> Any:
+        table = pq.read_table(meter.folder / "edges.parquet")
+        columns = (table["src"].to_pylist(), table["dst"].to_pylist())
+        return Graph(zip(*columns, strict=True), directed=False, weighted=False)
+
+    meter.timed(load, meter.plan["num_edges"])
+
+
+def _graph(meter: Meter, weighted: bool) -> Any:
+    """Its graph from a matrix, since its own loading is a row for itself and takes a minute."""
+    matrix = undirected(meter, weighted)
+    matrix.sort_indices()
+    graph = Graph([(0, 1, 1.0)] if weighted else [(0, 1)], directed=False, weighted=weighted)
+    graph.indptr, graph.indices = matrix.indptr, matrix.indices
+    graph.node_names = np.arange(matrix.shape[0])
     if weighted:
-        columns.append(table["weight"].to_pylist())
-    return Graph(zip(*columns, strict=True), directed=False, weighted=weighted)
-
-
-def _walks(meter: Meter, graph: Any, starts: Any, p: float, q: float) -> int:
-    length = meter.plan["walk_length"]
-
-    def walk(part: Any) -> int:
-        return sum(len(graph.generate_random_walk(length, p, q, start)) for start in part)
-
-    with ThreadPoolExecutor(meter.plan["threads"]) as pool:
-        return sum(pool.map(walk, np.array_split(starts, 16 * meter.plan["threads"])))
+        sums = np.concatenate([[0.0], np.cumsum(matrix.data, dtype=np.float64)])
+        starts = np.repeat(sums[matrix.indptr[:-1]], np.diff(matrix.indptr))
+        totals = np.repeat(np.diff(sums[matrix.indptr]), np.diff(matrix.indptr))
+        graph.data = (sums[1:] - starts) / totals
+        ends = matrix.indptr[1:][np.diff(matrix.indptr) > 0] - 1
+        graph.data[ends] = 1.0
+    return graph
 
 
 def _rate(p: float, q: float, weighted: bool = False) -> Any:
     def task(meter: Meter) -> None:
-        graph = _load(meter, weighted)
+        graph, length = _graph(meter, weighted), meter.plan["walk_length"]
         rng = np.random.default_rng(0)
         nodes = np.arange(len(graph.node_names))
         starts = np.concatenate([rng.permutation(nodes) for _ in range(meter.plan["rounds"])])
         meter.warm(lambda: graph.generate_random_walk(10, p, q, starts[0]))
-        meter.counted(meter.timed(lambda: _walks(meter, graph, starts, p, q)))
+
+        def walk(part: Any) -> int:
+            return sum(len(graph.generate_random_walk(length, p, q, start)) for start in part)
+
+        def run() -> int:
+            with ThreadPoolExecutor(meter.plan["threads"]) as pool:
+                return sum(pool.map(walk, np.array_split(starts, 16 * meter.plan["threads"])))
+
+        meter.counted(meter.timed(run))
 
     return task
-
-
-def _loading(meter: Meter) -> None:
-    meter.timed(lambda: _load(meter), meter.plan["num_edges"])
 
 
 if __name__ == "__main__":

@@ -8,26 +8,35 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from inputs import undirected
 from measure import Meter, main
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
 
-def _load(meter: Meter) -> Any:
-    table = pq.read_table(meter.folder / "edges.parquet")
-    src, dst = table["src"].to_numpy(), table["dst"].to_numpy()
-    ends = np.concatenate([src, dst]), np.concatenate([dst, src])
-    size = meter.plan["num_nodes"]
-    return sparse.csr_matrix((np.ones(ends[0].size, np.float32), ends), (size, size))
-
-
 def _loading(meter: Meter) -> None:
-    meter.timed(lambda: _load(meter), meter.plan["num_edges"])
+    meter.timed(lambda: undirected(meter), meter.plan["num_edges"])
+
+
+def _named(meter: Meter) -> None:
+    """Words become numbers by Arrow's own dictionaries."""
+
+    def build() -> Any:
+        table = pq.read_table(meter.folder / "named.parquet")
+        both = pa.chunked_array([*table["src"].chunks, *table["dst"].chunks])
+        words = both.combine_chunks().dictionary_encode()
+        codes, size = words.indices.to_numpy(), len(words.dictionary)
+        src, dst = np.split(codes, 2)
+        ends = np.concatenate([src, dst]), np.concatenate([dst, src])
+        return sparse.csr_matrix((np.ones(ends[0].size, np.float32), ends), (size, size))
+
+    meter.timed(build, meter.plan["num_edges"])
 
 
 def _aggregate(meter: Meter) -> None:
-    matrix, dense = _load(meter), np.load(meter.folder / "dense.npy")
+    matrix, dense = undirected(meter), np.load(meter.folder / "dense.npy")
     means = sparse.diags(1 / np.maximum(matrix.sum(axis=1).A1, 1)).astype(np.float32) @ matrix
     cuts = np.searchsorted(means.indptr, np.linspace(0, means.nnz, 4 * meter.plan["threads"] + 1))
     blocks = [means[low:high] for low, high in pairwise(cuts)]
@@ -36,7 +45,7 @@ def _aggregate(meter: Meter) -> None:
         with ThreadPoolExecutor(meter.plan["threads"]) as pool:
             return np.concatenate(list(pool.map(lambda block: block @ dense, blocks)))
 
-    meter.timed(run, matrix.nnz)
+    np.save(meter.out, meter.timed(run, matrix.nnz))
 
 
 def _top(meter: Meter) -> None:
@@ -55,14 +64,14 @@ def _top(meter: Meter) -> None:
         with ThreadPoolExecutor(meter.plan["threads"]) as pool:
             return np.concatenate(list(pool.map(block, parts)))
 
-    meter.timed(run, len(queries))
+    np.save(meter.out, meter.timed(run, len(queries)))
 
 
 def _negatives(power: float) -> Any:
     """Draw, test against the edges by a sorted search, draw those again."""
 
     def task(meter: Meter) -> None:
-        matrix, size = _load(meter), meter.plan["num_nodes"]
+        matrix, size = undirected(meter), meter.plan["num_nodes"]
         rows = np.repeat(np.arange(size), np.diff(matrix.indptr))
         edges = rows * size + matrix.indices
         edges.sort()
@@ -91,7 +100,7 @@ def _negatives(power: float) -> Any:
 
 
 def _svd(meter: Meter) -> None:
-    matrix = _load(meter)
+    matrix = undirected(meter)
     scale = sparse.diags(np.maximum(matrix.sum(axis=1).A1, 1) ** -0.5).astype(np.float32)
     scaled = (scale @ matrix @ scale).tocsr()
 
@@ -106,6 +115,7 @@ if __name__ == "__main__":
     main(
         {
             "load": _loading,
+            "load.named": _named,
             "derive": _aggregate,
             "topk": _top,
             "negatives.uniform": _negatives(0.0),

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import graphemb as ge
-from benchmarks.peers.shared.measure import Meter, main
+from benchmarks.peers.shared.measure import Meter, Task, main
 from graphemb.negatives import NegativeKind, NegativeSampler
+from graphemb.sampling import NeighborSampler
 from graphemb.walks import WalkSpec, generate_walks
 
 LINKS = ge.EdgeType("node", "links", "node")
@@ -48,14 +56,25 @@ def _loading(meter: Meter) -> None:
     meter.timed(lambda: load(meter), meter.plan["num_edges"])
 
 
-def _walks(typed: bool, spec: Callable[..., WalkSpec]) -> Callable[[Meter], None]:
+def _named(meter: Meter) -> None:
+    def build() -> ge.HeteroGraph:
+        edges = pq.read_table(meter.folder / "named.parquet")
+        ends = pa.chunked_array([*edges["src"].chunks, *edges["dst"].chunks])
+        return ge.HeteroGraph.from_tables({"node": {"id": pc.unique(ends)}}, {LINKS: edges})
+
+    meter.warm(lambda: tiny(LINKS))
+    meter.timed(build, meter.plan["num_edges"])
+
+
+def _walks(typed: bool, spec: Callable[..., WalkSpec], threads: int | None = None) -> Task:
     def task(meter: Meter) -> None:
         graph = load_typed(meter) if typed else load(meter)
         small = tiny(*(KINDS if typed else [LINKS]))
         length, rounds = meter.plan["walk_length"], meter.plan["rounds"]
+        used = threads or meter.plan["threads"]
         meter.warm(lambda: generate_walks(small, spec(walk_length=10, walks_per_node=1)))
         run = spec(walk_length=length, walks_per_node=rounds)
-        corpus = meter.timed(lambda: generate_walks(graph, run, threads=meter.plan["threads"]))
+        corpus = meter.timed(lambda: generate_walks(graph, run, threads=used))
         meter.counted(corpus.num_tokens)
 
     return task
@@ -74,7 +93,7 @@ def _metapath(walk_length: int, walks_per_node: int) -> WalkSpec:
     return WalkSpec(walk_length=walk_length, walks_per_node=walks_per_node, metapath=hops)
 
 
-def _model(meter: Meter, radius: int, walk_length: int) -> ge.DeepWalk:
+def _model(meter: Meter, radius: int, walk_length: int, threads: int | None = None) -> ge.DeepWalk:
     return ge.DeepWalk(
         dim=meter.plan["dim"],
         context_size=radius,
@@ -82,34 +101,46 @@ def _model(meter: Meter, radius: int, walk_length: int) -> ge.DeepWalk:
         learning_rate=meter.plan["learning_rate"],
         walk_length=walk_length,
         walks_per_node=1,
-        threads=meter.plan["threads"],
+        threads=threads or meter.plan["threads"],
     )
 
 
-def _skipgram(radius: int) -> Callable[[Meter], None]:
+def _skipgram(radius: int, threads: int | None = None) -> Task:
+    """Walking and learning at once; every node of the graph starts one walk."""
+
     def task(meter: Meter) -> None:
         graph = load(meter)
         length = meter.plan["short_walk_length"]
-        model = _model(meter, radius, length)
+        model = _model(meter, radius, length, threads)
         meter.warm(lambda: model.fit(tiny(LINKS)))
         meter.timed(lambda: model.fit(graph), length * meter.plan["num_nodes"])
 
     return task
 
 
-def _whole(meter: Meter) -> None:
+def _whole(walk_length: int | None = None) -> Task:
+    def task(meter: Meter) -> None:
+        model = _model(meter, meter.plan["radius"], walk_length or meter.plan["walk_length"])
+        meter.warm(lambda: model.fit(tiny(LINKS)))
+
+        def run() -> ge.Embeddings:
+            made = model.fit(load(meter))
+            made.save(meter.out.with_suffix(".emb"))
+            return made
+
+        _keep(meter, meter.timed(run))
+
+    return task
+
+
+def _deepwalk(meter: Meter) -> None:
     model = _model(meter, meter.plan["radius"], meter.plan["walk_length"])
+    graph = load(meter)
     meter.warm(lambda: model.fit(tiny(LINKS)))
-
-    def run() -> ge.Embeddings:
-        made = model.fit(load(meter))
-        made.save(meter.out.with_suffix(".emb"))
-        return made
-
-    _keep(meter, meter.timed(run))
+    _keep(meter, meter.timed(lambda: model.fit(graph)))
 
 
-def _fit(model: Callable[[int], ge.Trainer]) -> Callable[[Meter], None]:
+def _fit(model: Callable[[int], ge.Trainer]) -> Task:
     def task(meter: Meter) -> None:
         graph = load(meter)
         meter.warm(lambda: model(8).fit(tiny(LINKS)))
@@ -118,12 +149,9 @@ def _fit(model: Callable[[int], ge.Trainer]) -> Callable[[Meter], None]:
     return task
 
 
-def _fastrp(dim: int) -> ge.FastRP:
-    return ge.FastRP(dim=dim, weights=(0.0, 1.0, 1.0, 1.0))  # as Neo4j's GDS was measured
-
-
-def _prone(dim: int) -> ge.ProNE:
-    return ge.ProNE(dim=dim)
+def _best(dim: int) -> ge.DeepWalk:
+    """Chosen by the validation edges of the graph of another seed."""
+    return ge.DeepWalk(dim=dim, walks_per_node=2)
 
 
 def _keep(meter: Meter, embeddings: ge.Embeddings) -> None:
@@ -135,19 +163,56 @@ def _keep(meter: Meter, embeddings: ge.Embeddings) -> None:
 
 
 def _derive(meter: Meter) -> None:
-    graph, dense = load(meter), np.load(meter.folder / "dense.npy")
-    back = graph.edge_table(LINKS).rename_columns({"src": "dst", "dst": "src"})
-    edges = ge.EdgeType("group", "of", "node")
-    ids = {"id": np.arange(len(dense))}
-    table = graph.edge_table(LINKS)
-    both = {name: np.concatenate([table[name], back[name]]) for name in ("src", "dst")}
-    grouped = ge.HeteroGraph.from_tables({"group": ids, "node": ids}, {edges: both})
+    """Every node is a group too, of its neighbours: its vector is the mean of theirs."""
+    dense = np.load(meter.folder / "dense.npy")
+    edges, ids = both_ways(meter, "edges.parquet"), {"id": np.arange(len(dense))}
+    of = ge.EdgeType("group", "of", "node")
+    grouped = ge.HeteroGraph.from_tables({"group": ids, "node": ids}, {of: edges})
     members = ge.Embeddings.from_arrays({"node": (ids["id"], dense)})
     small = ge.HeteroGraph.from_tables(
-        {"group": {"id": [0]}, "node": ids}, {edges: {"src": [0], "dst": [1]}}
+        {"group": {"id": [0]}, "node": ids}, {of: {"src": [0], "dst": [1]}}
     )
-    meter.warm(lambda: ge.derive(members, small, along=edges))
-    meter.timed(lambda: ge.derive(members, grouped, along=edges), grouped.num_edges(edges))
+    meter.warm(lambda: ge.derive(members, small, along=of))
+    made = meter.timed(lambda: ge.derive(members, grouped, along=of), grouped.num_edges(of))
+    out = np.zeros_like(dense)
+    out[np.asarray(made["group"].ids.array)] = made["group"].matrix
+    np.save(meter.out, out)
+
+
+def both_ways(meter: Meter, file: str) -> dict[str, Any]:
+    """Each edge from both its ends."""
+    table = pq.read_table(meter.folder / file)
+    src, dst = table["src"].to_numpy(), table["dst"].to_numpy()
+    edges = {"src": np.concatenate([src, dst]), "dst": np.concatenate([dst, src])}
+    if "weight" in table.column_names:
+        edges["weight"] = np.tile(table["weight"].to_numpy(), 2)
+    return edges
+
+
+def _neighbors(file: str, replace: bool = False) -> Task:
+    weighted = file == "typed.parquet"
+
+    def task(meter: Meter) -> None:
+        plan = meter.plan
+        nodes = {"node": {"id": np.arange(plan["num_nodes"])}}
+        graph = ge.HeteroGraph.from_tables(nodes, {LINKS: both_ways(meter, file)})
+        fanouts = {LINKS: tuple(plan["fanouts"])}
+        sampler = NeighborSampler(graph, fanouts, weighted=weighted, replace=replace)
+        seeds = np.random.default_rng(0).permutation(plan["num_nodes"])
+        size = plan["batch_size"]
+        batches = [seeds[size * k : size * (k + 1)] for k in range(plan["num_batches"])]
+
+        def run() -> int:
+            count = 0
+            for number, batch in enumerate(batches):
+                made = sampler.sample({"node": batch}, draw=number, threads=plan["threads"])
+                count += made.edge_index[LINKS].shape[1]
+            return count
+
+        meter.warm(lambda: sampler.sample({"node": seeds[:10]}))
+        meter.counted(meter.timed(run))
+
+    return task
 
 
 def _top(meter: Meter) -> None:
@@ -156,10 +221,11 @@ def _top(meter: Meter) -> None:
     index = ge.Index.build(vectors, metric="cosine", kind="flat")
     queries = dense[: meter.plan["num_queries"]]
     meter.warm(lambda: index.search(queries[:4], meter.plan["k"]))
-    meter.timed(lambda: index.search(queries, meter.plan["k"]), len(queries))
+    ids, _ = meter.timed(lambda: index.search(queries, meter.plan["k"]), len(queries))
+    np.save(meter.out, np.asarray(ids))
 
 
-def _negatives(kind: NegativeKind) -> Callable[[Meter], None]:
+def _negatives(kind: NegativeKind) -> Task:
     def task(meter: Meter) -> None:
         history = load(meter).homogeneous().to_scipy()
         src = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
@@ -171,22 +237,69 @@ def _negatives(kind: NegativeKind) -> Callable[[Meter], None]:
     return task
 
 
-TASKS: dict[str, Callable[[Meter], None]] = {
+_FIRST = """
+import numpy as np
+import graphemb as ge
+ends = np.arange(64)
+links = ge.EdgeType("node", "links", "node")
+edges = {"src": ends, "dst": (ends + 1) % 64}
+graph = ge.HeteroGraph.from_tables({"node": {"id": ends}}, {links: edges})
+ge.DeepWalk(dim=32).fit(graph)
+"""
+
+
+def _start(*, before: list[str] | None, timed: list[str]) -> Task:
+    """A process with a folder of its own for compiled kernels, empty but for what `before` left."""
+
+    def task(meter: Meter) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            cache = Path(folder) / "kernels"
+            env = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+
+            def run(command: list[str]) -> None:
+                whole = [sys.executable, *command]
+                subprocess.run(whole, env=env, cwd=folder, check=True, capture_output=True)
+
+            if before is not None:
+                run(before)
+            meter.timed(lambda: run(timed))
+            del meter.found["cpu_seconds"], meter.found["peak_mb"]  # of this process alone
+            meter.found["kernels"] = sum(1 for _ in cache.rglob("*.nbc"))
+
+    return task
+
+
+TASKS: dict[str, Task] = {
     "load": _loading,
+    "load.named": _named,
     "walks.deepwalk": _walks(False, _plain),
+    "walks.deepwalk:1 thread": _walks(False, _plain, threads=1),
     "walks.node2vec": _walks(False, _leaning),
     "walks.weighted": _walks(True, _leaning),
     "walks.metapath": _walks(True, _metapath),
     "skipgram.r10": _skipgram(10),
     "skipgram.r5": _skipgram(5),
-    "whole": _whole,
-    "fastrp": _fit(_fastrp),
+    "skipgram.r5:1 thread": _skipgram(5, threads=1),
+    "whole": _whole(),
+    "whole:walks of 40": _whole(40),
+    "whole:walks of 20": _whole(20),
+    "deepwalk": _deepwalk,
+    "best": _fit(_best),
+    "fastrp": _fit(lambda dim: ge.FastRP(dim=dim)),
+    "fastrp:GDS's weights": _fit(lambda dim: ge.FastRP(dim=dim, weights=(0.0, 1.0, 1.0, 1.0))),
     "svd": _fit(lambda dim: ge.SVD(dim=dim)),
-    "prone": _fit(_prone),
+    "prone": _fit(lambda dim: ge.ProNE(dim=dim)),
     "derive": _derive,
+    "neighbors.uniform": _neighbors("edges.parquet"),
+    "neighbors.uniform:with replacement": _neighbors("edges.parquet", replace=True),
+    "neighbors.weighted": _neighbors("typed.parquet"),
+    "neighbors.weighted:with replacement": _neighbors("typed.parquet", replace=True),
     "topk": _top,
     "negatives.uniform": _negatives("uniform"),
     "negatives.degree": _negatives("degree"),
+    "start.first": _start(before=None, timed=["-c", _FIRST]),
+    "start.second": _start(before=["-c", _FIRST], timed=["-c", _FIRST]),
+    "start.demo": _start(before=None, timed=["-m", "graphemb", "demo"]),
 }
 
 if __name__ == "__main__":

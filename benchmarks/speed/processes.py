@@ -56,16 +56,19 @@ def peer(name: str, cache: Path) -> Runner:
     """
     if name not in peers():
         raise UnknownName("peer", name, peers())
-    home = cache / "peers" / name
     wanted = (PEERS / f"{name}.txt").read_text(encoding="utf-8")
+    home = cache / "peers" / name
     done = home / "installed.txt"
-    if not done.exists() or done.read_text(encoding="utf-8") != wanted:
+    python = str(home / "bin" / "python")
+    if wanted.startswith("#"):  # it is among what graphemb itself needs
+        wanted, python = "", sys.executable
+    elif not done.exists() or done.read_text(encoding="utf-8") != wanted:
         venv.create(home, with_pip=True)
-        install = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        install = [python, "-m", "pip", "install", "--quiet"]
         _run([*install, "-r", str(PEERS / f"{name}.txt")], _INSTALL_SECONDS)
         done.write_text(wanted, encoding="utf-8")
     # -P: else a script named as the library it measures would import itself
-    return _asked(name, (str(home / "bin" / "python"), "-P", str(PEERS / f"{name}.py")), wanted)
+    return _asked(name, (python, "-P", str(PEERS / f"{name}.py")), wanted)
 
 
 def measured(runner: Runner, task: str, folder: Path, out: Path, threads: int) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""One judge for everybody's vectors: held-out edges, neighbours' communities, a linear probe."""
+"""One judge for everybody's vectors: held-out edges, neighbours' communities, a linear probe.
+
+And one for answers: everybody's must be the same.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,15 @@ _QUERIES = 5_000
 _PROBED = 10_000
 
 
-def judge(vectors: FloatArray, folder: Path, seed: int = 0) -> dict[str, float]:
-    """Quality of vectors float32 [n, dim] by node number; a node without one has zeros.
+def judge(file: Path, folder: Path, seed: int = 0) -> dict[str, float]:
+    """Quality of vectors, saved as float32 [n, dim] by node number; a node without one has zeros.
 
     Returns:
         `auc`: cosine of held-out edges against random pairs drawn by degree; `knn`: share of
         5,000 nodes whose 10 nearest by cosine are mostly of their community; `lr`: accuracy of
         one-vs-rest logistic regression, trained on half of 10,000 nodes.
     """
+    vectors = np.load(file)
     rng = np.random.default_rng([seed, 3])
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     held_out = np.load(folder / "held_out.npy")
@@ -39,6 +43,20 @@ def judge(vectors: FloatArray, folder: Path, seed: int = 0) -> dict[str, float]:
         "knn": _by_neighbours(unit, communities, known),
         "lr": _by_probe(unit, communities, known),
     }
+
+
+def check_same(answer: Path, first: Path) -> None:
+    """Two answers to the same question: means of vectors, or rows of the nearest.
+
+    Raises:
+        RuntimeError: more of them differ than rounding explains.
+    """
+    found, wanted = np.load(answer), np.load(first)
+    if found.shape != wanted.shape:
+        raise RuntimeError(f"the answer has shape {found.shape}, ours {wanted.shape}")
+    same = np.isclose(found, wanted, rtol=1e-3, atol=1e-5).mean()
+    if same < 0.999:
+        raise RuntimeError(f"{1 - same:.1%} of the answer differs from ours")
 
 
 def _by_neighbours(unit: FloatArray, communities: ge.types.IntArray, known: FloatArray) -> float:

@@ -1,97 +1,116 @@
-"""Measurements as medians, ratios, and one Markdown table."""
+"""The page: targets with their verdicts, then every row, where and how it was measured."""
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from statistics import median
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.speed.processes import OURS
-from benchmarks.speed.rows import ROWS, Row
+from benchmarks.speed.results import Result
+from benchmarks.speed.rows import ROWS
+from benchmarks.speed.targets import TARGETS, Figures
 
-Entry = dict[str, Any]
-
-
-def summed_up(runs: Sequence[Mapping[str, Any]]) -> Entry:
-    """Medians of some runs of one runner on one row, with `rate` where units were counted."""
-    keys = {key for run in runs for key in run}
-    entry: Entry = {key: median(run[key] for run in runs if key in run) for key in sorted(keys)}
-    if "count" in entry:
-        entry["rate"] = median(run["count"] / run["seconds"] for run in runs)
-    entry["runs"] = len(runs)
-    return entry
-
-
-def with_ratios(
-    row: Row, found: Mapping[str, Entry], machine: Mapping[str, float], plan: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A row as JSON: everybody's entries, ours against the best peer and the machine's limit."""
-    made: dict[str, Any] = {"title": row.title, "unit": row.unit, "entries": dict(found)}
-    own = found.get(OURS, {})
-    speeds = {
-        name: entry["rate"] if row.unit else 1 / entry["seconds"]
-        for name, entry in found.items()
-        if name != OURS and "seconds" in entry
-    }
-    speed = own.get("rate") if row.unit else 1 / own["seconds"] if "seconds" in own else None
-    if speed and speeds:
-        made["best_peer"] = max(speeds, key=lambda name: speeds[name])
-        made["times_best_peer"] = speed / speeds[made["best_peer"]]
-    if speed and row.limit:
-        made["share_of_limit"] = speed / row.limit(machine, plan)
-    return made
-
-
-def machine_name() -> str:
-    """Processor, cores, system and Python."""
-    model = platform.machine()
-    cpu = Path("/proc/cpuinfo")
-    if cpu.exists():
-        named = [line for line in cpu.read_text().splitlines() if line.startswith("model name")]
-        model = named[0].partition(":")[2].strip() if named else model
-    return (
-        f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    )
+_HEADS = (
+    "what",
+    "who",
+    "figure",
+    "CPU s",
+    "first call s",
+    "peak MB",
+    "AUC",
+    "kNN",
+    "LR",
+    "x best peer",
+    "of limit",
+    "rounds",
+)
+_LIMITS = {
+    "random_reads_per_s": (1e-6, "M random reads/s of a line"),
+    "row_reads_per_s": (1e-6, "M random reads/s of 512 bytes"),
+    "row_updates_per_s": (1e-6, "M updates/s of random 512 bytes"),
+    "copy_bytes_per_s": (1e-9, "GB/s copied"),
+    "float32_flops_per_s": (1e-9, "float32 GFLOP/s"),
+}
+_NOTES = """\
+Medians of rounds in turn, each measurement a process of its own. Peak MB is above what the
+interpreter with its imports (or the idle JVM) held; the first call, which loads or compiles, is
+told apart. AUC: cosine of held-out edges against random pairs drawn by degree; kNN: nodes whose 10
+nearest are mostly of their community; LR: a linear probe for it; one judge for everybody. "Of
+limit" is the share of what the machine can do at most by the roofline program in the same run
+(random reads and row reads beyond the caches, which a graph as small as G1 does not leave)."""
 
 
-_HEADS = ("what", "who", "figure", "first call s", "peak MB", "AUC", "kNN", "LR")
+def markdown(result: Result) -> str:
+    """The whole page."""
+    lines = ["# Speed", "", f"{result['machine']}.", ""]
+    lines += [*_targets(result), "", _NOTES]
+    for name, graph in sorted(result["graphs"].items()):
+        lines += ["", *_graph(name, graph)]
+    versions = "; ".join(f"{name} {told}" for name, told in sorted(result["versions"].items()))
+    return "\n".join([*lines, "", f"Versions: {versions}."]) + "\n"
 
 
-def markdown(result: Mapping[str, Any]) -> str:
-    """The page: where and how, the table, who is missing and why."""
-    plan, limits = result["plan"], result["limits"]
+def _targets(result: Result) -> list[str]:
+    lines = ["| graph | target | figure | must | goal | |", "|---|---|---|---|---|---|"]
+    for target in TARGETS:
+        if target.graph in result["graphs"]:
+            figures = Figures(result["graphs"][target.graph]["rows"])
+            figure, verdict = target.judged(figures)
+            sign = "<= " if target.at_most else ""
+            bounds = ["" if b is None else f"{sign}{b:g}" for b in (target.must, target.goal)]
+            told = "" if figure is None else f"{figure:.3f}" if abs(figure) < 1 else f"{figure:.2f}"
+            cells = [target.graph, target.what, told, *bounds, verdict]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines if len(lines) > 2 else []
+
+
+def _graph(name: str, graph: Mapping[str, Any]) -> list[str]:
+    plan, rows = graph["plan"], graph["rows"]
+    lines = [f"## {name}", ""]
     about = (
-        f"{result['machine']}; {result['date']}; `{result['command']}`; seed {plan['seed']}; "
-        f"{plan['num_nodes']:,} nodes, {plan['num_edges']:,} edges; {plan['threads']} threads; "
-        f"medians of {result['rounds']} rounds in turn; load average at the start "
-        f"{result['load_average']:.1f}."
+        f"{plan['num_nodes']:,} nodes, {plan['num_edges']:,} edges, seed {plan['seed']}; "
+        f"{plan['threads']} threads; dim {plan['dim']}, {plan['negatives']} negatives, "
+        f"radius {plan['radius']}, walks of {plan['walk_length']}."
     )
-    told = ", ".join(f"{name} {value:,.0f}" for name, value in limits.items()) or "none"
-    heads = [*_HEADS, "x best peer", "of limit"]
-    lines = [f"# Speed on {plan['graph']}", "", about, "", f"Limits measured: {told}.", ""]
-    lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for row in ROWS:
-        if row.task in result["rows"]:
-            lines += _lines(result["rows"][row.task])
-    if result["missing"]:
-        lines += ["", "Not measured:", ""]
-        lines += [f"- {what}: {why}" for what, why in result["missing"].items()]
-    lines += ["", "Versions: " + "; ".join(f"{k} {v}" for k, v in result["versions"].items()) + "."]
-    return "\n".join(lines) + "\n"
+    lines += [about, ""]
+    lines += [f"| {' | '.join(_HEADS)} |", "|---" * len(_HEADS) + "|"]
+    done = [row.task for row in ROWS if row.task in rows]
+    for task in done:
+        lines += _row(rows[task])
+    missing = {
+        f"{rows[t]['title']}, {who}": why for t in done for who, why in rows[t]["missing"].items()
+    }
+    if missing:
+        lines += ["", "Not measured:", "", *(f"- {what}: {why}" for what, why in missing.items())]
+    lines += ["", "Runs:", ""]
+    runs = {rows[task]["command"]: rows[task] for task in done}
+    return lines + [f"- `{command}`, {_run(row)}" for command, row in runs.items()]
 
 
-def _lines(row: Mapping[str, Any]) -> list[str]:
+def _run(row: Mapping[str, Any]) -> str:
+    limits = [
+        f"{row['limits'][key] * scale:,.1f} {unit}"
+        for key, (scale, unit) in _LIMITS.items()
+        if key in row["limits"]
+    ]
+    told = f"{row['date']}, load average before it {row['load_average']:.1f}"
+    return f"{told}; limits: {', '.join(limits)}" if limits else told
+
+
+def _row(row: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, entry in row["entries"].items():
-        figure = f"{entry['rate']:,.0f} {row['unit']}" if row["unit"] else _told(entry, "seconds")
-        cells = [row["title"], name, figure + ("" if row["unit"] else " s")]
-        cells += [_told(entry, key) for key in ("first_call_seconds", "peak_mb")]
+        figure = (
+            f"{entry['rate']:,.0f} {row['unit']}" if row["unit"] else f"{_told(entry, 'seconds')} s"
+        )
+        if "kernels" in entry:
+            figure += f", {entry['kernels']:.0f} kernels"
+        cells = [row["title"], name, figure]
+        cells += [_told(entry, key) for key in ("cpu_seconds", "first_call_seconds")]
+        cells += [_told(entry, "peak_mb", 0)]
         cells += [_told(entry, key, 3) for key in ("auc", "knn", "lr")]
         cells += [_told(row, key) if name == OURS else "" for key in _RATIOS]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append("| " + " | ".join([*cells, str(entry["runs"])]) + " |")
     return lines
 
 
