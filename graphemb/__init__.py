@@ -49,11 +49,17 @@ if TYPE_CHECKING:
     from graphemb.trainers.base import EpochEvent as EpochEvent
     from graphemb.trainers.base import Trainer as Trainer
     from graphemb.trainers.interaction import ALS as ALS
+    from graphemb.trainers.gnn import GAT as GAT
+    from graphemb.trainers.gnn import HGT as HGT
+    from graphemb.trainers.gnn import RGCN as RGCN
+    from graphemb.trainers.gnn import GraphSAGE as GraphSAGE
+    from graphemb.trainers.gnn import PinSage as PinSage
     from graphemb.trainers.nodevectors import NodeVectors as NodeVectors
     from graphemb.trainers.prone import ProNE as ProNE
     from graphemb.trainers.spectral import SVD as SVD
     from graphemb.trainers.spectral import FastRP as FastRP
     from graphemb.trainers.spectral import RandomVectors as RandomVectors
+    from graphemb.trainers.triple import TripleInteraction as TripleInteraction
     from graphemb.trainers.walk import DeepWalk as DeepWalk
     from graphemb.trainers.walk import Metapath2Vec as Metapath2Vec
     from graphemb.trainers.walk import Node2Vec as Node2Vec
@@ -71,9 +77,12 @@ __all__ = [
     "Embeddings",
     "EpochEvent",
     "FastRP",
+    "GAT",
     "GivenNegatives",
     "GraphEmbError",
+    "GraphSAGE",
     "GraphSpec",
+    "HGT",
     "HeldOut",
     "HeteroGraph",
     "Index",
@@ -82,8 +91,10 @@ __all__ = [
     "Metapath2Vec",
     "Node2Vec",
     "NodeVectors",
+    "PinSage",
     "Policies",
     "ProNE",
+    "RGCN",
     "RandomVectors",
     "Report",
     "SVD",
@@ -91,6 +102,7 @@ __all__ = [
     "Source",
     "Split",
     "Trainer",
+    "TripleInteraction",
     "Vectors",
     "audit_leaks",
     "classify_nodes",
@@ -123,9 +135,11 @@ _HOMES = {
     "graphemb.tasks": ("classify_nodes",),
     "graphemb.trainers.base": ("EpochEvent", "Trainer"),
     "graphemb.trainers.interaction": ("ALS",),
+    "graphemb.trainers.gnn": ("GAT", "GraphSAGE", "HGT", "PinSage", "RGCN"),
     "graphemb.trainers.nodevectors": ("NodeVectors",),
     "graphemb.trainers.prone": ("ProNE",),
     "graphemb.trainers.spectral": ("FastRP", "RandomVectors", "SVD"),
+    "graphemb.trainers.triple": ("TripleInteraction",),
     "graphemb.trainers.walk": ("DeepWalk", "Metapath2Vec", "Node2Vec", "SequenceSkipGram"),
     "graphemb.types": ("EdgeType", "Metapath"),
 }

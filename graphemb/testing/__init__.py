@@ -2,6 +2,7 @@
 
 from graphemb.testing.loaders import check_loader
 from graphemb.testing.toys import (
+    APPLIES,
     BUYS,
     KNOWS,
     SELLS,
@@ -11,11 +12,13 @@ from graphemb.testing.toys import (
     checkerboard,
     communities,
     edgeless,
+    parity,
     star,
 )
 from graphemb.testing.trainers import check_trainer, community_share
 
 __all__ = [
+    "APPLIES",
     "BUYS",
     "KNOWS",
     "SELLS",
@@ -28,5 +31,6 @@ __all__ = [
     "communities",
     "community_share",
     "edgeless",
+    "parity",
     "star",
 ]

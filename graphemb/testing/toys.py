@@ -14,6 +14,7 @@ BUYS = EdgeType("user", "buys", "product")
 SELLS = EdgeType("seller", "sells", "product")
 KNOWS = EdgeType("user", "knows", "user")
 TO = EdgeType("node", "to", "node")
+APPLIES = EdgeType("member", "applies", "role")
 
 _DAY = 86_400_000_000
 _FIRST_DAY = 18_000  # days since 1970: in 2019
@@ -114,6 +115,35 @@ def checkerboard(size: int = 20) -> HeteroGraph:
         {"user": {"id": np.arange(size)}, "product": {"id": np.arange(size)}},
         {BUYS: {"src": src, "dst": dst}},
     )
+
+
+def parity(*, seed: int = 0) -> tuple[HeteroGraph, pa.Table]:
+    """Applications of 24 members for 16 roles at 12 companies that no pair of the three explains.
+
+    Everybody and everything is secretly of kind 0 or 1 (the column `kind`), half of each. An
+    application succeeds (`applied` is 1) when the three kinds add up to an odd number. Whoever
+    looks at two of the three sees 1 half of the time, so every sum over pairs is a guess.
+
+    Returns:
+        a graph with half of the 4,608 triples, each an edge of `APPLIES` with the columns
+        `company` and `applied` and also a node of type `application` with the columns `member`,
+        `role`, `company` and `applied`; and a table of the other half with those four columns.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = {"member": 24, "role": 16, "company": 12}
+    kinds = {name: rng.permutation(np.arange(size) % 2) for name, size in sizes.items()}
+    grid = np.indices(tuple(sizes.values())).reshape(3, -1)
+    grid = grid[:, rng.permutation(grid.shape[1])]
+    odd = sum(kinds[name][rows] for name, rows in zip(sizes, grid, strict=True)) % 2
+    columns = {name: _names(name[0], rows) for name, rows in zip(sizes, grid, strict=True)}
+    table = pa.table({**columns, "applied": odd})
+    known, held = table[: len(table) // 2], table[len(table) // 2 :]
+    nodes: dict[str, Any] = {
+        name: {"id": _names(name[0], size), "kind": kinds[name]} for name, size in sizes.items()
+    }
+    nodes["application"] = known.add_column(0, "id", pa.array(np.arange(len(known))))
+    edges = known.rename_columns(["src", "dst", "company", "applied"])
+    return HeteroGraph.from_tables(nodes, {APPLIES: edges}), held
 
 
 def star(leaves: int = 10) -> HeteroGraph:

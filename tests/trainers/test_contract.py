@@ -12,7 +12,20 @@ from graphemb.trainers.base import make_trainer, trainers
 
 WALKS = {"dim": 16, "epochs": 5, "walks_per_node": 10, "walk_length": 20, "seed": 3}
 BOUGHT = ["user-buys-product", "product-~buys-user"]
+LAYERS = {
+    "dim": 16,
+    "epochs": 12,
+    "batch_size": 256,
+    "num_layers": 1,
+    "learning_rate": 0.05,
+    "valid": 0.0,
+}
 CASES: dict[str, dict[str, Any]] = {
+    "RGCN": LAYERS,
+    "PinSage": LAYERS,
+    "HGT": LAYERS,
+    "GraphSAGE": LAYERS,
+    "GAT": LAYERS,
     "ALS": {"dim": 8, "regularization": 0.05},
     "DeepWalk": WALKS,
     "FastRP": {"dim": 16},
@@ -23,6 +36,13 @@ CASES: dict[str, dict[str, Any]] = {
     "RandomVectors": {"dim": 16},
     "SVD": {"dim": 16},
     "SequenceSkipGram": {"dim": 16, "epochs": 20, "along": "user-buys-product"},
+    "TripleInteraction": {
+        "dim": 16,
+        "epochs": 60,
+        "weight_decay": 1.0,
+        "along": "user-buys-product",
+        "then": "product-~sells-seller",
+    },
 }
 """The fields as a TOML table has them."""
 LEARNS_NOTHING = {"RandomVectors"}
