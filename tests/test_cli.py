@@ -244,8 +244,8 @@ def test_info_reads_a_saved_graph(shop: Path, command: Command) -> None:
     ("arguments", "words"),
     [
         (["run", "nowhere.toml"], ["nowhere.toml", "No such file"]),
-        (["run", "shop.toml", "--memory", "10MB"], ["needs about", "10 MB are allowed"]),
-        (["run", "shop.toml", "--memory", "much"], ["a size is a number and a unit"]),
+        (["run", "shop.toml", "--memory-limit", "10MB"], ["needs about", "10 MB are allowed"]),
+        (["run", "shop.toml", "--memory-limit", "much"], ["a size is a number and a unit"]),
         (["neighbors", "shpo", "product", "p0001"], ["did you mean 'shop'"]),
         (["neighbors", "shop@7", "product", "p0001"], ["no such version"]),
         (["neighbors", "shop", "produkt", "p0001"], ["did you mean 'product'"]),

@@ -30,7 +30,7 @@ def run(
         bool, typer.Option("--dry-run", help="Load, split and plan; fit and write nothing.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Fit again what is kept.")] = False,
-    memory: Annotated[
+    memory_limit: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Refuse to need more, such as 4GB.")
     ] = None,
     json: Json = False,
@@ -40,7 +40,7 @@ def run(
     from graphemb.pipeline.memory import read_size
     from graphemb.pipeline.run import run as run_file
 
-    limit = None if memory is None else read_size(memory)
+    limit = None if memory_limit is None else read_size(memory_limit)
     config = RunConfig.read(file, seed=seed)
     with show.interruptible():
         result = run_file(
@@ -129,7 +129,12 @@ def _print_plan(config: RunConfig, result: RunResult) -> None:
 
     show.title(f"plan of {config.file.path} (seed {config.seed})")
     rows = [(took.name, "done", f"{readable(took.peak)} measured") for took in result.took]
-    rows += [(step.name, step.what, readable(step.bytes)) for step in result.plan.steps]
+    done = {took.name for took in result.took}
+    rows += [
+        (step.name, step.what, readable(step.bytes))
+        for step in result.plan.steps
+        if step.name not in done
+    ]
     show.table(("step", "what", "memory"), rows)
     free = available()
     show.say(

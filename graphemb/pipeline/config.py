@@ -25,9 +25,10 @@ from graphemb.graph import HeteroGraph, Policies
 from graphemb.pipeline.choice import Classification, Publication
 from graphemb.pipeline.environment import expanded
 from graphemb.pipeline.toml_lines import TomlFile, read_toml
-from graphemb.source import GraphSpec, OnLoad, Source, load_graph
+from graphemb.source import AnswerSize, GraphSpec, OnLoad, Source, answer_sizes, load_graph
 from graphemb.split import SplitRule
 from graphemb.trainers.base import Trainer, describe
+from graphemb.types import EdgeType, NodeType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,17 +119,29 @@ class RunConfig:
             SourceError, GraphError: as `load_graph`, with the line of the query at fault.
             ConfigError: `root` names an environment variable that is not set.
         """
-        table, place = self.graph, self.file.at(("graph", "root"))
-        root = expanded(table.reading.root, field="root", source=place)
+        table = self.graph
         with self._query_lines():
             return load_graph(
                 table.source,
                 table.spec,
                 policies=table.policies,
-                root=self.folder / root,
+                root=self._root(),
                 allow_empty=table.reading.allow_empty,
                 on_progress=on_progress,
             )
+
+    def sizes(self) -> dict[NodeType | EdgeType, AnswerSize] | None:
+        """How large the answers to the graph's queries will be; None where nobody can count.
+
+        Raises:
+            SourceError, ConfigError: as `load`.
+        """
+        with self._query_lines():
+            return answer_sizes(self.graph.source, self.graph.spec, root=self._root())
+
+    def _root(self) -> Path:
+        place = self.file.at(("graph", "root"))
+        return self.folder / expanded(self.graph.reading.root, field="root", source=place)
 
     def describe(self) -> dict[str, Any]:
         """The file's tables, JSON-able, with the seed in use: what a manifest records."""

@@ -1,6 +1,7 @@
 """The plan of a run: its steps, and how much memory each will take.
 
-Estimates are made from the loaded graph's counts, before anything large is allocated.
+Estimates are made from counts, before anything large is allocated: the load's from what the
+database counts, all others from the loaded graph.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from graphemb.errors import MemoryLimit
 from graphemb.graph import HeteroGraph
 from graphemb.pipeline import memory
 from graphemb.pipeline.config import RunConfig
-from graphemb.pipeline.estimates import CODE, Fit, derive_bytes, evaluate_bytes
+from graphemb.pipeline.estimates import CODE, Fit, derive_bytes, evaluate_bytes, load_bytes
 from graphemb.split import Split
+
+LOAD = "load"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps still to come after load, split and audit.
+    """Steps still to come: the load alone, and after split and audit all others.
 
     Attributes:
         steps: in order.
@@ -72,13 +75,27 @@ class Plan:
 
 def _too_much(step: PlannedStep, limit: int) -> MemoryLimit:
     parts = {"in memory before": step.held, **step.parts}
+    less = "fewer rows or columns" if step.name == LOAD else "a smaller dim or fewer candidates"
     listed = ", ".join(f"{name} {memory.readable(size)}" for name, size in parts.items())
     return MemoryLimit(
         f"the step {step.name!r} needs about {memory.readable(step.bytes)}, "
         f"and {memory.readable(limit)} are allowed",
         source=step.name,
-        hint=f"{listed}; a smaller dim or fewer candidates need less",
+        hint=f"{listed}; {less} need less",
     )
+
+
+def plan_load(config: RunConfig) -> Plan:
+    """The load, as far as its loader can count; else nothing.
+
+    Raises:
+        SourceError, ConnectionFailed: as when the graph is loaded.
+    """
+    sizes = config.sizes()
+    if not sizes:
+        return Plan(())
+    what = f"{sum(size.rows for size in sizes.values()):,} rows of {len(sizes)} queries"
+    return Plan((PlannedStep(LOAD, what, memory.resident(), load_bytes(sizes)),))
 
 
 def make_plan(config: RunConfig, train: HeteroGraph, split: Split | None) -> Plan:

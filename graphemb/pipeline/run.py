@@ -17,7 +17,7 @@ from graphemb.pipeline import memory, say
 from graphemb.pipeline.choice import BEST, Publication
 from graphemb.pipeline.config import RunConfig
 from graphemb.pipeline.fits import Fits, key_of
-from graphemb.pipeline.plan import Plan, make_plan
+from graphemb.pipeline.plan import LOAD, Plan, make_plan, plan_load
 from graphemb.pipeline.reports import save_report
 from graphemb.progress import Step, Steps
 from graphemb.split import Audit, Split, audit_leaks, split_by
@@ -102,7 +102,8 @@ def run(
         places: None: `Places.beside` the file.
         dry_run: load, split, audit and plan the rest; nothing is fitted and nothing written.
         fresh: fit again even what is kept.
-        memory_limit: bytes of this process; None: what the machine has free.
+        memory_limit: bytes of this process. Given, the loader counts before it loads, and a load
+            that needs more is refused too. None: what the machine has free, after the load.
 
     Raises:
         MemoryLimit: a step would need more memory than there is; nothing was fitted.
@@ -111,6 +112,8 @@ def run(
     """
     places = places or Places.beside(config)
     task = _Run(config, steps or Steps(), places)
+    if memory_limit is not None:
+        task.count(memory_limit)
     task.prepare()
     if dry_run:
         return task.result()
@@ -129,7 +132,7 @@ class _Run:
 
     graph: HeteroGraph
     train: HeteroGraph
-    plan: Plan
+    plan = Plan(())
 
     def __init__(self, config: RunConfig, steps: Steps, places: Places) -> None:
         self.config, self.steps, self.places = config, steps, places
@@ -142,9 +145,17 @@ class _Run:
         self.version: int | None = None
         self.took: list[Took] = []
 
+    def count(self, limit: int) -> None:
+        """Plan the load by what the database counts, and refuse it when it will not fit."""
+        with self._step("count") as step:
+            self.plan = plan_load(self.config)
+            known = ", ".join(planned.what for planned in self.plan.steps)
+            step.result = known or "this source counts nothing before it is read"
+        self.plan.check(limit)
+
     def prepare(self) -> None:
         """Load, split and audit, and plan the rest."""
-        with self._step("load") as step:
+        with self._step(LOAD) as step:
             self.graph = self.train = self.config.load(say.rows_read(step))
             step.result = say.sizes(self.graph)
         self._note("", self.graph.notes)
@@ -157,7 +168,8 @@ class _Run:
                 self.audit = audit_leaks(self.split, seed=self.config.seed)
                 step.result = "no leak found"
             self._note("a ranking that should know nothing: ", self.audit.warnings)
-        self.plan = make_plan(self.config, self.train, self.split)
+        rest = make_plan(self.config, self.train, self.split)
+        self.plan = Plan((*self.plan.steps, *rest.steps))
 
     def fit_all(self) -> None:
         """Every candidate, with its derived types."""

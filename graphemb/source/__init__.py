@@ -21,11 +21,13 @@ from graphemb.source.loader import (
     loaders,
     open_loader,
 )
+from graphemb.source.sizes import AnswerSize, SizingLoader, answer_sizes
 from graphemb.source.spec import RESERVED_PARAMETERS, GraphSpec, Parameter, Query
 
 __all__ = [
     "RESERVED_PARAMETERS",
     "Answer",
+    "AnswerSize",
     "GraphSpec",
     "LoadEvent",
     "Loader",
@@ -33,7 +35,9 @@ __all__ = [
     "Parameter",
     "Query",
     "Report",
+    "SizingLoader",
     "Source",
+    "answer_sizes",
     "load_graph",
     "loaders",
     "open_loader",

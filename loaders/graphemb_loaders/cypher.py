@@ -22,6 +22,12 @@ _MAX_NAME = 1_000
 _NOT_CODE = re.compile(
     r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`|//[^\n]*|/\*.*?\*/", re.DOTALL
 )
+_RETURN = re.compile(r"\bRETURN\b", re.IGNORECASE)
+_UNION = re.compile(r"\bUNION\b", re.IGNORECASE)
+_LIMIT = re.compile(r"\bLIMIT\b", re.IGNORECASE)
+_CHANGES_ROWS = re.compile(
+    r"\b(DISTINCT|LIMIT|SKIP|(count|collect|sum|min|max|avg|st[dD]ev\w*)\s*\()", re.IGNORECASE
+)
 _NAME_IN_USE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _INTERNAL_ID = re.compile(r"\b(?:elementId|id)\s*\([^()]*\)\s+AS\s+`?(id|src|dst)\b", re.IGNORECASE)
 _ELEMENT_ID = re.compile(r"\d+:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:\d+\Z")
@@ -52,6 +58,29 @@ def _printable(name: str) -> bool:
 def code_of(text: str) -> str:
     """A query without its texts, quoted names and comments."""
     return _NOT_CODE.sub(lambda match: "" if match.group()[0] == "/" else "''", text)
+
+
+def counting_cypher(query: Query, name: str) -> str | None:
+    """The query with its rows counted in a column `name`; None where that is not plain.
+
+    Databases count matches and the rows of a file without reading them, unless rows are made
+    distinct, grouped or cut off: then they are made and counted.
+    """
+    masked = _NOT_CODE.sub(lambda match: " " * len(match.group()), query.text)
+    returns = list(_RETURN.finditer(masked))
+    if not returns or _UNION.search(masked):
+        return None
+    start, end = returns[-1].span()
+    head_cypher, columns_cypher = query.text[:start], query.text[end:]
+    if _CHANGES_ROWS.search(masked[end:]):
+        head_cypher = f"{head_cypher}WITH{columns_cypher}\n"
+    return f"{head_cypher}RETURN count(*) AS {quoted(name)}"
+
+
+def sampling_cypher(query: Query, rows: int) -> str | None:
+    """The first rows of a query; None where it says itself how many it wants."""
+    text_cypher = query.text
+    return None if _LIMIT.search(code_of(text_cypher)) else f"{text_cypher}\nLIMIT {int(rows)}"
 
 
 def used_parameters(query: Query, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:

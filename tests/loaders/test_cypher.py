@@ -18,11 +18,13 @@ from graphemb.errors import ConfigError, UnknownName
 from graphemb.source import Query
 from graphemb_loaders.cypher import (
     code_of,
+    counting_cypher,
     internal_keys,
     looks_internal,
     pair_numbers,
     quoted,
     read_back,
+    sampling_cypher,
     used_parameters,
     uses_parts,
 )
@@ -82,6 +84,8 @@ def unsafe_assignments(tree: ast.AST) -> list[str]:
             return all(is_safe(part) or is_join(part) for part in parts)
         if isinstance(value, ast.IfExp):
             return fine(value.body) and fine(value.orelse)
+        if isinstance(value, ast.Subscript):  # a part of a query
+            return fine(value.value)
         return is_safe(value) or is_join(value) or ast.unparse(value).endswith("query.text")
 
     def is_join(value: ast.expr) -> bool:
@@ -224,3 +228,29 @@ def test_an_edge_column_may_not_take_the_name_that_tells_parallel_edges_apart() 
     graph = HeteroGraph.from_tables({"a": {"id": [1]}}, {to: {"src": [1], "dst": [1], "_n": [1]}})
     with pytest.raises(ConfigError, match="_n"):
         read_back(graph, {"a": "a"}, {to: "to"})
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("MATCH (n:A) RETURN n.id AS id", "MATCH (n:A) RETURN count(*) AS `c`"),
+        ("LOAD FROM 'RETURN' return id", "LOAD FROM 'RETURN' RETURN count(*) AS `c`"),
+        (
+            "MATCH (n) RETURN DISTINCT n.id AS id // RETURN",
+            "MATCH (n) WITH DISTINCT n.id AS id // RETURN\nRETURN count(*) AS `c`",
+        ),
+        (
+            "MATCH (n)-->(m) RETURN n.id AS id, count(m) AS seen",
+            "MATCH (n)-->(m) WITH n.id AS id, count(m) AS seen\nRETURN count(*) AS `c`",
+        ),
+        ("RETURN 1 AS id UNION RETURN 2 AS id", None),
+        ("CALL something() YIELD id", None),
+    ],
+)
+def test_a_query_is_turned_into_one_that_counts_its_rows(text: str, counts: str | None) -> None:
+    assert counting_cypher(Query("user", text), "c") == counts
+
+
+def test_a_query_with_a_limit_of_its_own_is_not_cut_shorter() -> None:
+    assert sampling_cypher(Query("user", "RETURN 1 AS id"), 9) == "RETURN 1 AS id\nLIMIT 9"
+    assert sampling_cypher(Query("user", "RETURN 1 AS id LIMIT 2"), 9) is None

@@ -22,7 +22,7 @@ from graphemb.errors import (
     SourceError,
     UnknownName,
 )
-from graphemb.source import Source, spec_of
+from graphemb.source import Source, answer_sizes, spec_of
 from graphemb.testing import awkward, communities
 
 MEMORY = "ladybug::memory:"
@@ -373,3 +373,34 @@ def digest(path: Path) -> dict[str, str]:
         for one in path.parent.iterdir()
         if one.name.startswith(path.name)
     }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "LOAD FROM 'n.parquet' RETURN id",
+        "LOAD FROM 'n.parquet' WHERE id <> 'n3' RETURN id",
+        "LOAD FROM 'n.parquet' RETURN DISTINCT kind AS id",
+        "LOAD FROM 'n.parquet' RETURN kind AS id, count(*) AS many",
+        "LOAD FROM 'n.parquet' RETURN id ORDER BY id LIMIT 7",
+        "UNWIND $ids AS id RETURN id",
+    ],
+)
+def test_answers_are_counted_and_sized_before_they_are_read(tmp_path: Path, query: str) -> None:
+    names = [f"n{number}" for number in range(5_000)]
+    kinds = [f"k{number % 3}" for number in range(5_000)]
+    pq.write_table(pa.table({"id": names, "kind": kinds}), tmp_path / "n.parquet")
+    parameters = {"ids": ["a", "b"]} if "$ids" in query else {}
+    spec = GraphSpec({"user": query}, parameters=parameters)
+    sizes = answer_sizes(MEMORY, spec, root=tmp_path)
+    assert sizes is not None
+    table = load_graph(MEMORY, spec, root=tmp_path).node_table("user")
+    assert sizes["user"].rows == table.num_rows
+    assert sizes["user"].bytes < 2 * table.nbytes + 100
+
+
+def test_what_cannot_be_counted_is_not_guessed(tmp_path: Path) -> None:
+    spec = GraphSpec({"user": "RETURN 'a' AS id UNION ALL RETURN 'b' AS id"})
+    assert answer_sizes(MEMORY, spec, root=tmp_path) is None
+    with pytest.raises(SourceError, match="only read"):
+        answer_sizes(MEMORY, GraphSpec({"user": "CREATE (:X)"}), root=tmp_path)

@@ -20,7 +20,7 @@ from graphemb.errors import (
     MemoryLimit,
     SourceError,
 )
-from graphemb.source import LoadEvent, Source, open_loader, spec_of
+from graphemb.source import LoadEvent, Source, answer_sizes, open_loader, spec_of
 from graphemb.testing import awkward, communities
 from graphemb_loaders.neo4j import read as reading
 from graphemb_loaders.neo4j.connection import Connection
@@ -445,3 +445,17 @@ class TestLogin:
     def test_an_address_without_a_server_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="names no server"):
             open_loader("neo4j:shop", Path())
+
+
+def test_answers_are_counted_and_sized_before_they_are_read(neo4j_uri: str) -> None:
+    spec = GraphSpec(
+        {
+            "user": "UNWIND range(1, 5000) AS n RETURN 'n' + toString(n) AS id, n % 2 = 0 AS even",
+            "kind": "UNWIND range(1, 5000) AS n RETURN DISTINCT n % 3 AS id",
+        }
+    )
+    sizes = answer_sizes(neo4j_uri, spec)
+    assert sizes is not None
+    assert {name: size.rows for name, size in sizes.items()} == {"user": 5_000, "kind": 3}
+    table = load_graph(neo4j_uri, spec).node_table("user")
+    assert 0.5 < sizes["user"].bytes / table.nbytes < 2

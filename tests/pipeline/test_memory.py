@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graphemb.errors import ConfigError
-from graphemb.pipeline import memory
+from graphemb.errors import ConfigError, MemoryLimit
+from graphemb.pipeline import RunConfig, memory, run
 from graphemb.pipeline.memory import read_size, readable
 
 BAND = 0.25
@@ -81,7 +81,7 @@ def write_big(folder: Path, users: int, items: int, edges: int) -> Path:
 def test_fault_089_the_plan_is_within_a_quarter_of_the_measured_peaks(tmp_path: Path) -> None:
     path = write_big(tmp_path, users=40_000, items=20_000, edges=200_000)
     told = subprocess.run(
-        [sys.executable, "-m", "graphemb", "run", str(path), "--json"],
+        [sys.executable, "-m", "graphemb", "run", str(path), "--json", "--memory-limit", "20GB"],
         capture_output=True,
         text=True,
         check=True,
@@ -89,12 +89,63 @@ def test_fault_089_the_plan_is_within_a_quarter_of_the_measured_peaks(tmp_path: 
     facts = json.loads(told.stdout)
     peaks = {took["name"]: took["peak"] for took in facts["took"]}
     planned = {step["step"]: step["bytes"] for step in facts["plan"]}
-    assert set(planned) == set(peaks) - {"load", "split", "audit"}
+    assert set(planned) == set(peaks) - {"count", "split", "audit"}
     ratios = {name: planned[name] / peaks[name] for name in planned}
     assert all(1 - BAND <= ratio <= 1 + BAND for ratio in ratios.values()), ratios
     (svd,) = [step for step in facts["plan"] if step["step"] == "fit svd"]
     without = svd["bytes"] - sum(svd["parts"].values())
     assert without / peaks["fit svd"] < 1 - BAND, "too small a graph to tell anything"
+
+
+LINKS = """
+[graph]
+uri = "ladybug::memory:"
+[graph.nodes]
+node = "LOAD FROM 'nodes.parquet' RETURN id"
+[graph.edges]
+node-links-node = "LOAD FROM 'edges.parquet' RETURN src, dst"
+[fit.walks]
+trainer = "DeepWalk"
+dim = 96
+walk_length = 3
+walks_per_node = 1
+"""
+
+
+def write_links(folder: Path, nodes: int, edges: int) -> RunConfig:
+    ends = np.random.default_rng(0).integers(0, nodes, (2, edges))
+    pq.write_table(pa.table({"id": np.arange(nodes)}), folder / "nodes.parquet")
+    pq.write_table(pa.table({"src": ends[0], "dst": ends[1]}), folder / "edges.parquet")
+    path = folder / "links.toml"
+    path.write_text(LINKS)
+    return RunConfig.read(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks by step need Linux")
+@pytest.mark.parametrize("edges", [100_000, 500_000, 1_500_000])
+def test_fault_089_load_and_fit_are_estimated_at_three_sizes(tmp_path: Path, edges: int) -> None:
+    write_links(tmp_path, edges // 10, edges)
+    command = ["run", str(tmp_path / "links.toml"), "--json", "--memory-limit", "20GB"]
+    told = subprocess.run(
+        [sys.executable, "-m", "graphemb", *command], capture_output=True, text=True, check=True
+    )
+    facts = json.loads(told.stdout)
+    peaks = {took["name"]: took["peak"] for took in facts["took"]}
+    ratios = {step["step"]: step["bytes"] / peaks[step["step"]] for step in facts["plan"]}
+    assert set(ratios) == {"load", "fit walks"}
+    assert all(1 - BAND <= ratio <= 1 + BAND for ratio in ratios.values()), ratios
+
+
+def test_fault_089_a_load_over_the_limit_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write_links(tmp_path, 10_000, 200_000)
+    limit = memory.resident() + 50_000_000
+    monkeypatch.setattr(RunConfig, "load", None)
+    with pytest.raises(MemoryLimit, match="'load' needs about") as caught:
+        run(config, memory_limit=limit)
+    assert "tables 4.3 MB, edges 68 MB; fewer rows" in str(caught.value)
+    assert not (tmp_path / ".graphemb").exists()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,14 @@ import pyarrow as pa
 
 from graphemb.errors import ConfigError, GraphEmbError, MemoryLimit, MissingDependency, SourceError
 from graphemb.graph import HeteroGraph
-from graphemb.source import Answer, GraphSpec, Parameter, Query, Report, Source
-from graphemb_loaders.cypher import code_of, read_back, used_parameters
+from graphemb.source import Answer, AnswerSize, GraphSpec, Parameter, Query, Report, Source
+from graphemb_loaders.cypher import (
+    code_of,
+    counting_cypher,
+    read_back,
+    sampling_cypher,
+    used_parameters,
+)
 from graphemb_loaders.ladybug import csv_files
 from graphemb_loaders.ladybug.write import table_names, write_tables
 
@@ -26,6 +32,11 @@ MEMORY = ":memory:"
 _READS = ("MATCH", "OPTIONAL", "LOAD", "UNWIND", "WITH", "RETURN", "CALL")
 _ONE_STATEMENT = {"graphemb_one_statement": True}
 _MESSAGE = 400
+_COUNT = "graphemb_count"
+_SAMPLE_ROWS = 1_000
+_BUFFERS = 45_000_000
+"""What the engine itself takes, and then its own form of a result for each byte of it; measured."""
+_WORK_SHARE = 1.7
 
 
 class LadybugLoader:
@@ -67,6 +78,19 @@ class LadybugLoader:
                 "the database was changed while it was read", code="changed", source=self._path
             )
         return answers
+
+    def sizes(
+        self, queries: Sequence[Query], parameters: Mapping[str, Parameter]
+    ) -> list[AnswerSize | None]:
+        """The size of every answer; Parquet files and plain matches are counted at once.
+
+        Raises:
+            SourceError: a query that writes or fails.
+        """
+        for query in queries:
+            _check_reads(query)
+        with self._connected(read_only=True) as connection:
+            return [self._size(connection, query, parameters) for query in queries]
 
     def write(self, graph: HeteroGraph, report: Report) -> None:
         """Write all nodes and edges in one transaction.
@@ -127,6 +151,20 @@ class LadybugLoader:
         csv_files.refuse_guessed_keys(query, table, found)
         report(query.name, table.num_rows, table.num_rows)
         return Answer(_plain(table))
+
+    def _size(
+        self, connection: Any, query: Query, parameters: Mapping[str, Parameter]
+    ) -> AnswerSize | None:
+        count_cypher = counting_cypher(query, _COUNT)
+        sample_cypher = sampling_cypher(query, _SAMPLE_ROWS) or query.text
+        if count_cypher is None:
+            return None
+        used = used_parameters(query, {**parameters, "part": 0, "parts": 1}) | _ONE_STATEMENT
+        with _explained(query.name, self._root):
+            rows = int(connection.execute(count_cypher, used).get_next()[0])
+            sample = connection.execute(sample_cypher, used).get_as_arrow()
+        size = rows * sample.nbytes // max(sample.num_rows, 1)
+        return AnswerSize(rows, size, _BUFFERS + round(_WORK_SHARE * size))
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[Any]:

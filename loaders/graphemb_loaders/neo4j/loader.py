@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from graphemb.errors import nearest
 from graphemb.graph import HeteroGraph
-from graphemb.source import Answer, GraphSpec, Parameter, Query, Report, Source
+from graphemb.source import Answer, AnswerSize, GraphSpec, Parameter, Query, Report, Source
 from graphemb_loaders.cypher import read_back
 from graphemb_loaders.neo4j import read
 from graphemb_loaders.neo4j.connection import Connection
@@ -55,6 +56,18 @@ class Neo4jLoader:
         large = [plan for plan, whole in zip(looked, bites, strict=True) if whole is None]
         measured = iter(self._in_parts(large, report))
         return [whole or next(measured) for whole in bites]
+
+    def sizes(
+        self, queries: Sequence[Query], parameters: Mapping[str, Parameter]
+    ) -> list[AnswerSize | None]:
+        """The size of every answer, by a query that counts and one for the first rows.
+
+        Raises:
+            SourceError: a query that writes or fails.
+            ConnectionFailed: no server, no login, or lost for longer than the driver retries.
+        """
+        looked = _at_once(lambda query: self._look(query, parameters), queries)
+        return _at_once(partial(read.size, self._connection), looked)
 
     def write(self, graph: HeteroGraph, report: Report) -> None:
         """Write nodes and relationships in batches, each idempotent by key.

@@ -18,8 +18,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from graphemb.errors import ConnectionFailed, MemoryLimit, SourceError
-from graphemb.source import Parameter, Report, Source
-from graphemb_loaders.cypher import looks_internal, quoted, refuse_internal_key, uses_parts
+from graphemb.source import AnswerSize, Parameter, Report, Source
+from graphemb_loaders.cypher import (
+    counting_cypher,
+    looks_internal,
+    quoted,
+    refuse_internal_key,
+    sampling_cypher,
+    uses_parts,
+)
 from graphemb_loaders.neo4j.connection import Connection, Refused
 from graphemb_loaders.neo4j.plan import Plan
 from graphemb_loaders.neo4j.values import Column, array_of, column_of
@@ -32,6 +39,8 @@ PART_VALUES = 4_000_000
 WHOLE_VALUES = 20_000_000
 """Values above which an answer without parts is streamed."""
 _SAMPLE_ROWS = 1_000
+_VALUE_BYTES = 60
+"""What a value takes as a Python object in a list, about."""
 _BATCH = 20_000
 _KEYS_LOOKED_AT = 20
 
@@ -65,6 +74,27 @@ def measure(connection: Connection, plan: Plan, source: Source, most: int | None
         )
     known = replace(plan, rows=rows, columns=_columns(plan, rows, found))
     return known if most is not None else _sized(known)
+
+
+def size(connection: Connection, plan: Plan) -> AnswerSize | None:
+    """How large an answer will be; None when it cannot be counted."""
+    count_cypher = counting_cypher(plan.query, "graphemb_count")
+    sample_cypher = sampling_cypher(plan.query, _SAMPLE_ROWS)
+    if count_cypher is None or sample_cypher is None:
+        return None
+    whole = _parameters(plan, 0)
+
+    def read(tx: neo4j.ManagedTransaction) -> tuple[int, list[list[Any]]]:
+        (rows,) = _single(tx, count_cypher, whole)
+        return rows, tx.run(sample_cypher, whole).values()
+
+    rows, sample = connection.read(plan.query.name, read)
+    columns = [
+        array_of(plan.query, name, [row[place] for row in sample])
+        for place, name in enumerate(plan.names)
+    ]
+    taken = rows * sum(column.nbytes for column in columns) // max(len(sample), 1)
+    return AnswerSize(rows, taken, min(rows * len(plan.names), PART_VALUES) * _VALUE_BYTES + taken)
 
 
 def bite(connection: Connection, plan: Plan, source: Source) -> pa.Table | None:
