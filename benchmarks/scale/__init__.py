@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -95,14 +96,16 @@ def _measured(size: ScaleSize, options: argparse.Namespace) -> Row:
 
 
 def _graph(size: ScaleSize, cache: Path, name: str | None = None) -> tuple[Path, float]:
-    """The folder of a graph, and the seconds it took to make: 0 when it was there."""
+    """The folder of a graph, made once, and the seconds that took."""
     folder = cache / (name or f"{size.num_nodes}-{size.num_edges}-{size.seed}")
-    begin = time.perf_counter()
-    if folder.exists():
-        return folder, 0.0
-    cache.mkdir(parents=True, exist_ok=True)
-    generate(size, folder)
-    return folder, time.perf_counter() - begin
+    took = folder.with_suffix(".seconds")
+    if not took.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        begin = time.perf_counter()
+        generate(size, folder)
+        took.write_text(f"{time.perf_counter() - begin:.1f}")
+    return folder, float(took.read_text())
 
 
 def _child(limit: int, *arguments: object) -> Row:
