@@ -48,14 +48,15 @@ if TYPE_CHECKING:
     from graphemb.tasks import classify_nodes as classify_nodes
     from graphemb.trainers.base import EpochEvent as EpochEvent
     from graphemb.trainers.base import Trainer as Trainer
-    from graphemb.trainers.interaction import ALS as ALS
     from graphemb.trainers.gnn import GAT as GAT
     from graphemb.trainers.gnn import HGT as HGT
     from graphemb.trainers.gnn import RGCN as RGCN
     from graphemb.trainers.gnn import GraphSAGE as GraphSAGE
     from graphemb.trainers.gnn import PinSage as PinSage
+    from graphemb.trainers.interaction import ALS as ALS
     from graphemb.trainers.nodevectors import NodeVectors as NodeVectors
     from graphemb.trainers.prone import ProNE as ProNE
+    from graphemb.trainers.propagation import LightGCN as LightGCN
     from graphemb.trainers.spectral import SVD as SVD
     from graphemb.trainers.spectral import FastRP as FastRP
     from graphemb.trainers.spectral import RandomVectors as RandomVectors
@@ -87,6 +88,7 @@ __all__ = [
     "HeteroGraph",
     "Index",
     "Interests",
+    "LightGCN",
     "Metapath",
     "Metapath2Vec",
     "Node2Vec",
@@ -138,6 +140,7 @@ _HOMES = {
     "graphemb.trainers.gnn": ("GAT", "GraphSAGE", "HGT", "PinSage", "RGCN"),
     "graphemb.trainers.nodevectors": ("NodeVectors",),
     "graphemb.trainers.prone": ("ProNE",),
+    "graphemb.trainers.propagation": ("LightGCN",),
     "graphemb.trainers.spectral": ("FastRP", "RandomVectors", "SVD"),
     "graphemb.trainers.triple": ("TripleInteraction",),
     "graphemb.trainers.walk": ("DeepWalk", "Metapath2Vec", "Node2Vec", "SequenceSkipGram"),

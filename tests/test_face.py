@@ -30,6 +30,7 @@ FACE = [
     "HeteroGraph",
     "Index",
     "Interests",
+    "LightGCN",
     "Metapath",
     "Metapath2Vec",
     "Node2Vec",

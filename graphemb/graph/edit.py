@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from graphemb.errors import GraphError
 from graphemb.graph.adjacency import Adjacency, row_dtype
-from graphemb.graph.build import Edges, Nodes, keep_edges
+from graphemb.graph.build import NO_COLUMNS, Edges, Nodes, keep_edges
 from graphemb.graph.columns import TableLike, as_table, micros
 from graphemb.types import BoolArray, EdgeType, NodeType
 
@@ -26,6 +26,11 @@ def with_masks(graph: HeteroGraph, keep: Mapping[EdgeType, BoolArray]) -> Hetero
         for edge_type, group in graph._edges.items()
     }
     return graph._with_edges(edges)
+
+
+def with_adjacencies(graph: HeteroGraph, parts: Iterable[Adjacency]) -> HeteroGraph:
+    """The same nodes with other edges, which have no columns."""
+    return graph._with_edges({part.edge_type: Edges(part, NO_COLUMNS) for part in parts})
 
 
 def filter_edges(

@@ -41,9 +41,10 @@ What the fields mean stands in `fields`. A trainer with steps of its own (triple
 matrix) gives `loop.train` a `loop.Task` instead, a generator of losses; `losses`, `decoders` and
 `noise` can be used there too. Only `fields` can be imported without torch.
 
-Same seed, same vectors, on one machine with the same number of threads: every epoch draws from
-generators keyed by seed and epoch, so a run taken up from a checkpoint goes on as if it had never
-stopped. Another number of torch threads, or a GPU, may change the last digits of sums.
+Same seed, same vectors: every epoch draws from generators keyed by seed and epoch, so a run taken
+up from a checkpoint goes on as if it had never stopped; and torch works with `threads` threads,
+one unless told otherwise. Another number of them, another machine or a GPU may change the last
+digits of sums.
 """
 
 from graphemb.learning.fields import LinkFields, LoopFields

@@ -25,7 +25,7 @@ class Links:
 
     Attributes:
         edge_type: of the edges.
-        edges: int64 [b], their places in the training graph's CSR of this edge type.
+        edges: int64 [b], their places in the training graph's CSR of the stored direction.
         src, dst: [b].
         weights: float32 [b], of each in the loss.
         own: [b, k], negatives of each.
@@ -104,9 +104,10 @@ class Batches:
                 self._put(self._log_q(noise, nodes, dst.size)) for nodes in (shared, dst)
             )
         near = noise.near(src, 0 if by_score else hard, generator)
+        stored = self.positives.graph[edge_type].edges
         return Links(
             edge_type,
-            self._put(edges),
+            self._put(edges if stored is None else stored[edges]),
             self._put(src),
             self._put(dst),
             self._put(self._weights[edge_type][edges]),

@@ -36,6 +36,8 @@ class LoopFields:
             ones where edges have times, else at random. 0: none, train all epochs. Nobody loses
             their only edge to it.
         patience: stop after so many epochs without a better validation; the best is kept.
+        threads: that torch works with on the CPU. With one the same seed gives the same vectors
+            on any number of cores, and small steps are faster; more pay for large batches.
         device: `auto`: a GPU when there is one, and half precision (bfloat16) there.
         seed: of first weights, order of positives, negatives, dropout.
 
@@ -53,6 +55,7 @@ class LoopFields:
     clip: float | None = None
     valid: float = 0.05
     patience: int = 10
+    threads: int = 1
     device: Device = "auto"
     seed: int = 0
 
@@ -68,6 +71,7 @@ class LoopFields:
             check_positive("clip", self.clip)
         check_number("valid", self.valid, low=0.0, high=0.5)
         check_int("patience", self.patience, low=1)
+        check_int("threads", self.threads, low=1)
         check_choice("device", self.device, ("auto", "cpu", "cuda"))
         check_int("seed", self.seed, low=0, high=2**63 - 1)
 

@@ -16,7 +16,7 @@ from graphemb.graph import HeteroGraph
 from graphemb.learning.decoders import Decoder
 from graphemb.learning.fields import LinkFields
 from graphemb.learning.links import LinkModel, LinkTask
-from graphemb.learning.loop import History, device_of, seeded, train
+from graphemb.learning.loop import History, device_of, on_threads, seeded, train
 from graphemb.learning.positives import Positives
 from graphemb.progress import OnEpoch
 from graphemb.types import BoolArray, FloatArray, NodeType
@@ -35,11 +35,13 @@ class Learned:
         model: encoder and decoder with the best parameters, on their device, in `eval` mode.
         positives: what was learned from; `positives.graph` is the graph without validation edges.
         history: losses and validation of every epoch.
+        threads: that torch works with.
     """
 
     model: LinkModel
     positives: Positives
     history: History
+    threads: int = 1
 
     def vectors(self) -> dict[NodeType, tuple[FloatArray, BoolArray]]:
         """Per node type float32 [n, dim], and bool [n]: who has a positive."""
@@ -49,7 +51,7 @@ class Learned:
             parts = []
             for low in range(0, learned.size, _ROWS_AT_ONCE):
                 rows = torch.arange(low, min(low + _ROWS_AT_ONCE, learned.size), device=device)
-                with torch.no_grad():
+                with torch.no_grad(), on_threads(self.threads):
                     block = self.model.vectors({node_type: rows})[node_type]
                 parts.append(block.cpu().numpy())
             found[node_type] = (np.concatenate(parts), learned)
@@ -87,4 +89,4 @@ def fit_links(
     task = LinkTask(LinkModel(encoder, decoder), positives, fields, device)
     checkpoints = None if checkpoint is None else Checkpoints(Path(checkpoint), identity)
     history = train(task, fields, on_epoch=on_epoch, checkpoints=checkpoints)
-    return Learned(task.module.eval(), positives, history)
+    return Learned(task.module.eval(), positives, history, fields.threads)

@@ -85,6 +85,17 @@ def seeded(seed: int, stream: int = 0) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def on_threads(number: int) -> Iterator[None]:
+    """Torch works with so many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def train(
     task: Task,
     fields: LoopFields,
@@ -102,11 +113,16 @@ def train(
         TrainingError: a loss that is not finite, or that diverges; the last checkpoint stays.
         ConfigError, StoreError: a checkpoint of another training, or a damaged one.
     """
-    run = _Run(task, fields, on_epoch, checkpoints)
+    history = History()
     if task.num_steps:
-        run.all_epochs()
-    run.tell(fields.epochs, run.history.losses[-1] if run.history.losses else None)
-    return run.history
+        run = _Run(task, fields, on_epoch, checkpoints)
+        with on_threads(fields.threads):
+            run.all_epochs()
+        history = run.history
+    if on_epoch:
+        last = history.losses[-1] if history.losses else None
+        on_epoch(EpochEvent(fields.epochs, fields.epochs, None, last))
+    return history
 
 
 class _Run:
