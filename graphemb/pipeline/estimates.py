@@ -15,6 +15,7 @@ import numpy as np
 from graphemb.derive import Derivation
 from graphemb.evaluate import Evaluation
 from graphemb.graph import HeteroGraph
+from graphemb.graph.adjacency import row_dtype
 from graphemb.pipeline.chosen import chosen_edges
 from graphemb.source import AnswerSize
 from graphemb.split import Split
@@ -80,11 +81,20 @@ class Fit:
 
     @property
     def merged(self) -> int:
-        """Bytes of the chosen edges, both ways, over one row space; the graph keeps them."""
+        """Bytes of the chosen edges over one row space; the graph keeps them.
+
+        Those of a mapped graph are read from the disk, and walked as they are where that can be.
+        """
+        parts = [self.graph[one] for one in self.edge_types]
+        arrays = [array for part in parts for array in (part.offsets, part.neighbors, part.weights)]
+        mapped = sum(array.nbytes for array in arrays if isinstance(array, np.memmap))
+        scaled = isinstance(getattr(self.trainer, "edge_types", None), Mapping)
+        if self._directed and len(parts) == len(self.graph.node_types) == 1 and not scaled:
+            return mapped
         rows, edges = self.graph.num_nodes(), self._edges
-        weighted = any(self.graph[one].weights is not None for one in self.edge_types)
-        weighted = weighted or isinstance(getattr(self.trainer, "edge_types", None), Mapping)
-        return 8 * (rows + 1) + edges * (4 if rows < 2**31 else 8) + edges * _FLOAT * weighted
+        weighted = scaled or any(part.weights is not None for part in parts)
+        row = np.dtype(row_dtype(rows)).itemsize
+        return mapped + 8 * (rows + 1) + edges * (row + _FLOAT * weighted)
 
     @cached_property
     def vectors(self) -> int:
@@ -101,9 +111,13 @@ class Fit:
         copied = sum(count for one, count in joined.items() if count < sizes[one])
         return copied * self.dim * _FLOAT + (self.matrix if whole else 0)
 
-    def needs(self) -> dict[str, int]:
-        """All that this fit alone takes: what it works with, what stays, and code."""
-        return {"merged edges": self.merged, "compiled code": CODE, **self.parts()}
+    def needs(self, *, fresh: bool = True) -> dict[str, int]:
+        """All that this fit takes: its edges, what it works with, and code.
+
+        Args:
+            fresh: none of its family has been fitted in this process.
+        """
+        return {"merged edges": self.merged, "compiled code": CODE * fresh, **self.parts()}
 
     def parts(self) -> dict[str, int]:
         """What is alive at the peak, besides merged edges and code.
@@ -130,8 +144,14 @@ class Fit:
         return sum(map(self.graph.num_nodes, wanted)) * self.dim * _FLOAT
 
     @property
+    def _directed(self) -> bool:
+        return bool(getattr(self.trainer, "directed", False))
+
+    @property
     def _edges(self) -> int:
-        return 2 * sum(self.graph.num_edges(one) for one in self.edge_types)
+        return (1 if self._directed else 2) * sum(
+            self.graph.num_edges(one) for one in self.edge_types
+        )
 
     def _joined(self) -> dict[NodeType, int]:
         """Nodes of each type at an end of a chosen edge."""
