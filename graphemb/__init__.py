@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from graphemb.split import split_edges as split_edges
     from graphemb.store import EmbeddingStore as EmbeddingStore
     from graphemb.tasks import classify_nodes as classify_nodes
+    from graphemb.trainers.attributes import AttributeTower as AttributeTower
     from graphemb.trainers.base import EpochEvent as EpochEvent
     from graphemb.trainers.base import Trainer as Trainer
     from graphemb.trainers.gnn import GAT as GAT
@@ -72,6 +73,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ALS",
+    "AttributeTower",
     "DeepWalk",
     "EdgeType",
     "EmbeddingStore",
@@ -135,6 +137,7 @@ _HOMES = {
     "graphemb.split": ("HeldOut", "Split", "audit_leaks", "given_split", "split_edges"),
     "graphemb.store": ("EmbeddingStore",),
     "graphemb.tasks": ("classify_nodes",),
+    "graphemb.trainers.attributes": ("AttributeTower",),
     "graphemb.trainers.base": ("EpochEvent", "Trainer"),
     "graphemb.trainers.interaction": ("ALS",),
     "graphemb.trainers.gnn": ("GAT", "GraphSAGE", "HGT", "PinSage", "RGCN"),

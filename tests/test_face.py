@@ -14,6 +14,7 @@ import graphemb as ge
 
 FACE = [
     "ALS",
+    "AttributeTower",
     "DeepWalk",
     "EdgeType",
     "EmbeddingStore",

@@ -22,12 +22,19 @@ LAYERS = {
 }
 CASES: dict[str, dict[str, Any]] = {
     "ALS": {"dim": 8, "regularization": 0.05},
+    "AttributeTower": {
+        "dim": 16,
+        "epochs": 30,
+        "along": "user-buys-product",
+        "items": {"product-~sells-seller": 1.0},
+        "own_weight": 1.0,
+    },
     "DeepWalk": WALKS,
     "FastRP": {"dim": 16},
     "GAT": LAYERS,
     "GraphSAGE": LAYERS,
     "HGT": LAYERS,
-    "LightGCN": {"dim": 8, "epochs": 30},
+    "LightGCN": {"dim": 8, "epochs": 10},
     "Metapath2Vec": {**WALKS, "metapaths": [BOUGHT]},
     "Node2Vec": {**WALKS, "p": 0.5, "q": 2.0},
     "NodeVectors": {"dim": 16, "method": "ProNE"},

@@ -1,0 +1,220 @@
+"""Gradient descent through the propagation: first vectors, steps, last vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+
+from graphemb.graph import HeteroGraph, HomogeneousCSR
+from graphemb.kernels import descent
+from graphemb.linalg import CSR, multiply, over_rows, square_part, truncated_svd
+from graphemb.trainers.propagation.fields import PropagationFields
+from graphemb.trainers.propagation.objectives import Logistic, Objective, SharedSoftmax, shaped
+from graphemb.trainers.propagation.pairs import Propagation, Task, joined
+from graphemb.types import BoolArray, EdgeType, FloatArray, IntArray
+
+_LINE_RATE = 10.0
+"""The scale and bias of scores move so much faster than vectors."""
+_ABSENT_DRAWS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What is learned, and from what.
+
+    Attributes:
+        fields: of the trainer.
+        merged: gives the row space.
+        tasks: the pairs of each edge type that has any.
+    """
+
+    fields: PropagationFields
+    merged: HomogeneousCSR
+    tasks: Mapping[EdgeType, Task]
+    rng: np.random.Generator = field(repr=False)
+
+    @classmethod
+    def of(cls, fields: PropagationFields, graph: HeteroGraph) -> Training:
+        """Of a graph's chosen edge types."""
+        merged = graph.homogeneous(fields.edge_types)
+        tasks = {
+            edge_type: Task.of(graph, merged, edge_type, weight)
+            for edge_type, weight in fields.chosen(graph).items()
+            if graph.num_edges(edge_type)
+        }
+        return cls(fields, merged, tasks, np.random.default_rng(fields.seed))
+
+    @cached_property
+    def adjacency(self) -> CSR:
+        """float32 [N, N]: all pairs, both ways."""
+        return joined(self.tasks, self.merged.num_nodes)
+
+    @cached_property
+    def whole(self) -> Propagation:
+        """Along all pairs."""
+        return self.fields.propagation(self.adjacency)
+
+    @cached_property
+    def num_pairs(self) -> int:
+        """Over all tasks."""
+        return sum(task.src.size for task in self.tasks.values())
+
+    def start(self) -> FloatArray:
+        """float32 [N, dim]: first vectors; rows without pairs are zero."""
+        shape = (self.merged.num_nodes, self.fields.dim)
+        learned = self.adjacency.getnnz(axis=1) > 0
+        vectors = np.zeros(shape, np.float32)
+        if self.fields.start == "svd":
+            vectors[learned] = self._spectral(square_part(self.adjacency, learned))
+        else:
+            vectors[learned] = self.rng.standard_normal(
+                (int(learned.sum()), self.fields.dim), dtype=np.float32
+            )
+        for node_type in self.merged.node_types:
+            rows = self.merged.slice(node_type)
+            squares = np.einsum("ij,ij->", vectors[rows], vectors[rows], dtype=np.float64)
+            there = max(int(learned[rows].sum()), 1)
+            vectors[rows] *= self.fields.start_length / np.sqrt(max(squares / there, 1e-20))
+        return vectors
+
+    def _spectral(self, adjacency: CSR) -> FloatArray:
+        """The eigenvectors of S with the largest values above 0, times the roots of these.
+
+        Between two node types every value has a negative twin that says nothing new, and which
+        a singular value decomposition cannot tell from it: of twice as many the better half.
+        """
+        step = self.fields.propagation(adjacency).step
+        basis, _, _ = truncated_svd(
+            step, 2 * self.fields.dim, seed=self.fields.seed, symmetric=True
+        )
+        values, turn = np.linalg.eigh(basis.T @ multiply(step, basis))
+        values, turn = values[::-1][: self.fields.dim], turn[:, ::-1][:, : self.fields.dim]
+        turned = basis @ (turn * np.sqrt(np.maximum(values, 0.0)))
+        vectors: FloatArray = turned * np.where(turned.sum(axis=0) < 0, -1.0, 1.0)
+        return vectors.astype(np.float32)
+
+    def epochs(self, vectors: FloatArray) -> Iterator[float]:
+        """Improve `vectors` in place, epoch by epoch; the mean loss of each."""
+        fields = self.fields
+        moments = np.zeros_like(vectors), np.zeros_like(vectors)
+        line = _Line()
+        plan = self._plan()
+        steps, step = len(plan) * fields.epochs, 0
+        with ThreadPoolExecutor(fields.threads) as pool:
+            for _ in range(fields.epochs):
+                losses = []
+                for objective, flow in self._steps(plan, line, pool):
+                    slopes = np.zeros_like(vectors)
+                    losses.append(objective(flow(vectors), slopes))
+                    rate = fields.learning_rate * (1.0 - step / steps)
+                    step += 1
+                    slopes = flow(slopes)
+                    if fields.regularization:
+                        slopes += np.float32(fields.regularization) * vectors
+                    _descend(vectors, moments, slopes, rate, fields.beta2, step)
+                    line.descend(_LINE_RATE * rate, fields.beta2, step)
+                yield float(np.mean(losses))
+
+    def _plan(self) -> list[tuple[EdgeType, int]]:
+        """Each step of an epoch: whose sources, and from which on; one step for `bce`."""
+        if self.fields.loss == "bce":
+            return [(edge_type, 0) for edge_type in self.tasks]
+        return [
+            (edge_type, low)
+            for edge_type, task in self.tasks.items()
+            for low in range(0, task.sources.size, self.fields.batch_size)
+        ]
+
+    def _steps(
+        self, plan: list[tuple[EdgeType, int]], line: _Line, pool: ThreadPoolExecutor
+    ) -> Iterator[tuple[Objective, Propagation]]:
+        """An epoch's losses, and what vectors flow along."""
+        orders = {name: self.rng.permutation(task.sources) for name, task in self.tasks.items()}
+        for number in self.rng.permutation(len(plan)):
+            edge_type, low = plan[number]
+            flow, kept = self._divided(edge_type)
+            if self.fields.loss == "bce":
+                yield self._logistic(self.tasks[edge_type], kept, line), flow
+            else:
+                sources = np.sort(orders[edge_type][low : low + self.fields.batch_size])
+                yield self._softmax(self.tasks[edge_type], sources, kept, pool), flow
+
+    def _divided(self, edge_type: EdgeType) -> tuple[Propagation, BoolArray | None]:
+        """Along which pairs messages flow, and which of the edge type's are to be learned."""
+        share = self.fields.message_share
+        if share == 1.0:
+            return self.whole, None
+        carries = self.rng.random(self.num_pairs) < share
+        first = 0
+        for name, task in self.tasks.items():
+            if name == edge_type:
+                break
+            first += task.src.size
+        adjacency = joined(self.tasks, self.merged.num_nodes, carries)
+        return self.fields.propagation(adjacency), ~carries[first : first + task.src.size]
+
+    def _softmax(
+        self, task: Task, sources: IntArray, kept: BoolArray | None, pool: ThreadPoolExecutor
+    ) -> SharedSoftmax:
+        positives = task.positives(self.merged.num_nodes, kept)[sources]
+        num = min(self.fields.num_negatives, task.candidates.size)
+        return SharedSoftmax(
+            sources,
+            positives,
+            task.candidates,
+            self.rng.permutation(task.candidates.size)[:num],
+            self.fields.temperature,
+            self.fields.length_power,
+            pool,
+        )
+
+    def _logistic(self, task: Task, kept: BoolArray | None, line: _Line) -> Logistic:
+        chosen = np.arange(task.src.size) if kept is None else np.flatnonzero(kept)
+        absent = task.candidates[self.rng.integers(task.candidates.size, size=chosen.size)]
+        return Logistic(task, chosen, absent, line.values, line.slopes)
+
+    def result(self, vectors: FloatArray) -> FloatArray:
+        """float32 [N, dim]: the vectors whose products are the scores."""
+        out = self.whole(vectors)
+        if self.fields.loss == "softmax":
+            targets = {edge_type.dst for edge_type in self.tasks}
+            for node_type in self.merged.node_types:
+                rows = self.merged.slice(node_type)
+                power = self.fields.length_power if node_type in targets else 0.0
+                out[rows] = shaped(out[rows], power)[0]
+        return out
+
+
+class _Line:
+    """The scale and bias of scores, with Adam's moments."""
+
+    def __init__(self) -> None:
+        self.values = np.array([1.0, 0.0])
+        self.slopes = np.zeros(2)
+        self._mean, self._square = np.zeros(2), np.zeros(2)
+
+    def descend(self, rate: float, beta2: float, step: int) -> None:
+        """One step of Adam; the gradient is used up."""
+        self._mean += 0.1 * (self.slopes - self._mean)
+        self._square += (1.0 - beta2) * (self.slopes**2 - self._square)
+        size = np.sqrt(self._square / (1.0 - beta2**step)) + 1e-8
+        self.values -= rate * self._mean / (1.0 - 0.9**step) / size
+        self.slopes[:] = 0.0
+
+
+def _descend(
+    vectors: FloatArray,
+    moments: tuple[FloatArray, FloatArray],
+    slopes: FloatArray,
+    rate: float,
+    beta2: float,
+    step: int,
+) -> None:
+    betas = (0.9, beta2)
+    run = partial(descent.adam_rows, vectors, *moments, slopes, rate, betas, step)
+    work: IntArray = np.arange(len(vectors) + 1) * vectors.shape[1]
+    over_rows(run, work)
