@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _NAME_WIDTH = 24
+_COMPILING = "compiling kernels (first use on this machine, about 20 s in all)"
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,13 @@ class TerminalSteps(Steps):
     def step(self, name: str) -> Iterator[Step]:
         """A step called `name`; its line, with the time it took, stays on the console."""
         start = time.perf_counter()
+        step = Step()
         if self._console.is_terminal:
             with _bar(self._console) as bar:
-                step: Step = _BarStep(bar, name)
-                yield step
+                step = drawn = _BarStep(bar, name)
+                with _compiling(drawn.compiling):
+                    yield drawn
         else:
-            step = Step()
             yield step
         took = time.perf_counter() - start
         self._line(name, step.result, took)
@@ -120,6 +122,36 @@ class _BarStep(Step):
 
     def update(self, done: float, total: float | None, note: str = "") -> None:
         self._bar.update(self._task, completed=done, total=total, note=note)
+
+    def compiling(self, under_way: bool) -> None:
+        """Say that a kernel is being compiled, or is done."""
+        self._bar.update(self._task, note=_COMPILING if under_way else "", refresh=under_way)
+
+
+@contextmanager
+def _compiling(tell: Callable[[bool], None]) -> Iterator[None]:
+    """Call `tell(True)` when Numba begins to compile and `tell(False)` when it is done.
+
+    Compiled kernels are kept on the disk, so that this happens once on a machine. A kernel that
+    calls another compiles it on the way: only the outermost is told.
+    """
+    from numba.core import event
+
+    class Listener(event.Listener):
+        depth = 0
+
+        def on_start(self, _: event.Event) -> None:
+            self.depth += 1
+            if self.depth == 1:
+                tell(True)
+
+        def on_end(self, _: event.Event) -> None:
+            self.depth -= 1
+            if self.depth == 0:
+                tell(False)
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
 
 
 def _bar(console: Console) -> Progress:

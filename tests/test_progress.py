@@ -5,6 +5,8 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
+from numba import njit
+from numba.core import event
 from rich.console import Console
 
 from graphemb.progress import Step, Steps, TerminalSteps, duration
@@ -43,6 +45,21 @@ def test_on_a_terminal_the_bar_shows_how_far_a_step_is_and_leaves_one_line() -> 
         step.result = "10 nodes"
     assert "5 rows [red]" in out.getvalue()
     assert "✓" in out.getvalue() and "10 nodes" in out.getvalue()
+
+
+def test_on_a_terminal_a_step_that_compiles_says_what_is_waited_for() -> None:
+    out = StringIO()
+    console = Console(file=out, width=160, force_terminal=True)
+    add = njit(lambda left, right: left + right)
+    with TerminalSteps(console).step("fit"):
+        add(1, 2)
+    with TerminalSteps(console).step("fit again") as step:
+        add(1, 2)
+        step.update(1, 2, "epoch 1")
+    first, _, again = out.getvalue().partition("fit again")
+    assert "compiling kernels (first use on this machine" in first
+    assert "compiling" not in again
+    assert not event._registered["numba:compile"]
 
 
 def test_a_step_that_fails_leaves_no_line() -> None:
