@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,14 @@ class Checkpoints:
         Raises:
             ConfigError: it is of another identity; names the first difference.
             StoreError: the folder is a file or holds something else; a damaged checkpoint.
+            UnsupportedFormat: written by a newer graphemb.
         """
         steps = self._steps()
         if not steps:
             return None
-        arrays, facts = load_arrays(self.folder / _name(steps[-1]), _KIND, FORMAT)
-        self._check_identity(facts["identity"])
-        return Checkpoint(steps[-1], arrays, facts["facts"])
+        arrays, manifest = load_arrays(self.folder / _name(steps[-1]), _KIND, FORMAT)
+        self._check_identity(manifest["identity"])
+        return Checkpoint(steps[-1], arrays, manifest["facts"])
 
     def write(self, checkpoint: Checkpoint) -> Path:
         """Write one; when it is on the disk, older ones go.
@@ -156,19 +157,15 @@ def save_arrays(
     kind: str,
     version: int,
 ) -> None:
-    """Write arrays as safetensors and facts as a manifest with checksums, all or nothing.
+    """Write a folder of arrays, and facts as a manifest with checksums, all or nothing.
 
     Raises:
         StoreError: the folder exists and is not one of ours; facts that are not JSON.
         StorageFull: no room.
     """
-    from safetensors.numpy import save
-
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    size = sum(array.nbytes for array in whole.values())
+    size = sum(array.nbytes for array in arrays.values())
     with atomic_folder(folder, replace=True, needed=size) as temporary:
-        with create(temporary / _ARRAYS) as file:
-            file.write(save(whole))
+        write_arrays(temporary / _ARRAYS, arrays)
         manifest = {"kind": kind, "format": version, "files": digest_tree(temporary), **facts}
         write_json(temporary / MANIFEST, manifest)
 
@@ -181,18 +178,48 @@ def load_arrays(folder: Path, kind: str, newest: int) -> tuple[dict[str, Array],
         UnsupportedFormat: written by a newer graphemb.
         ChecksumMismatch: not the bytes that were written; found before anything is parsed.
     """
+    manifest = read_manifest(folder, kind, newest)
+    check_files(folder, manifest, [_ARRAYS])
+    return read_arrays(folder / _ARRAYS), manifest
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays as one safetensors file that must not exist."""
+    from safetensors.numpy import save
+
+    with create(path) as file:
+        file.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """What `write_arrays` wrote.
+
+    Raises:
+        StoreError: not safetensors; never unpickled.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    manifest = read_manifest(folder, kind, newest)
-    files = manifest.get("files")
-    if not isinstance(files, dict) or set(files) != {_ARRAYS}:
-        raise CorruptManifest("the manifest does not name the arrays", source=folder / MANIFEST)
-    path = inside(folder, _ARRAYS)
-    check_sha256(path, files[_ARRAYS]["sha256"], name=str(path))
     try:
-        return load(path.read_bytes()), manifest
+        return load(path.read_bytes())
     except (SafetensorError, ValueError, KeyError) as error:
         raise StoreError(
             "not a safetensors file", code="bad_arrays", source=path, value=str(error)
         ) from error
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any], wanted: Iterable[str] = ()) -> None:
+    """Compare every file of a manifest with its SHA-256, before anything is parsed.
+
+    Args:
+        wanted: files that the manifest must name.
+
+    Raises:
+        ChecksumMismatch: not the bytes that were written.
+        CorruptManifest: a file is not named, or not safely.
+    """
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not set(wanted) <= set(files):
+        raise CorruptManifest("the manifest does not name its files", source=folder / MANIFEST)
+    for name, facts in files.items():
+        check_sha256(inside(folder, name), facts["sha256"], name=str(folder / name))

@@ -29,6 +29,10 @@ from graphemb.types import FloatArray, NodeType
 if TYPE_CHECKING:
     from graphemb.trainers.gnn.models import GNN
 
+_WHOLE = 5_000_000
+"""Edges of the largest graph that is in every step as a whole."""
+_FANOUT = 10
+
 
 def fit_encoder(
     trainer: GNN, graph: HeteroGraph, on_epoch: OnEpoch | None, checkpoint: Path | None
@@ -61,9 +65,12 @@ def fit_encoder(
 
 def _messages(trainer: GNN, graph: HeteroGraph) -> Messages:
     carrier, ways = trainer.carrier(graph)
-    if trainer.fanouts is None:
-        return WholeGraph(carrier, ways)
-    return SampledNeighbors(carrier, ways, trainer.fanouts, device_of(trainer))
+    fanouts = trainer.fanouts
+    if fanouts is None:
+        if carrier.num_edges() <= _WHOLE:
+            return WholeGraph(carrier, ways)
+        fanouts = (_FANOUT,) * trainer.num_layers
+    return SampledNeighbors(carrier, ways, fanouts, device_of(trainer))
 
 
 def _parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,27 @@ class Encoder:
             "rungs": {name: rungs for name in graph.node_types if (rungs := ladder.rungs(name))},
         }
         return Embeddings(ladder.parts(), provenance)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a folder: parameters as safetensors, a manifest with checksums, all or nothing.
+
+        Raises:
+            StoreError: the folder exists already and is not one of ours; no space.
+        """
+        from graphemb.trainers.gnn import saved
+
+        saved.save(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Encoder:
+        """Read what `save` wrote.
+
+        Raises:
+            StoreError: no such folder, a file that is not what the manifest says, a newer format.
+        """
+        from graphemb.trainers.gnn import saved
+
+        return saved.load(Path(folder))
 
 
 class _Ladder:
