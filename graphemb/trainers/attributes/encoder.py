@@ -1,0 +1,81 @@
+"""`TowerEncoder`: vectors of items and users from what they are made of, new ones too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphemb.embeddings import Embeddings, Vectors
+from graphemb.graph import HeteroGraph
+from graphemb.linalg import multiply, unit_rows
+from graphemb.trainers.attributes.parts import CSR, Histories, Table
+from graphemb.trainers.base import vectors_of
+from graphemb.types import BoolArray, EdgeType, FloatArray, Metapath
+
+
+@dataclass(frozen=True, eq=False)
+class TowerEncoder:
+    """The learned table of attributes, and how items and users are put together from it.
+
+    Attributes:
+        along: from users to items.
+        items, users: paths to attributes, and their weights.
+        table: whose vectors stand where.
+        matrix: float32 [rows of the table, dim].
+        learned: bool [rows of the table], those that some item or user of training has.
+        decay, most: how a history is weighed.
+        provenance: JSON-able.
+    """
+
+    along: EdgeType
+    items: Mapping[Metapath, float]
+    users: Mapping[Metapath, float]
+    table: Table
+    matrix: FloatArray
+    learned: BoolArray
+    decay: float
+    most: int
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def embed(self, graph: HeteroGraph) -> Embeddings:
+        """Vectors of length 1 for the items and users of a graph, and those of the attributes.
+
+        The graph may have nodes that training has not seen: an item has a vector when one of its
+        attributes has, a user when one of its items or attributes has. What was known keeps its
+        vector to the last bit as long as its own edges stay.
+
+        Raises:
+            UnknownName: an edge type that is not in the graph.
+        """
+        src, dst = self.along.src, self.along.dst
+        own = self.table.parts_of(graph, dst, self.items)
+        items = unit_rows(multiply(own, self.matrix))
+        histories = Histories.of(graph[self.along])
+        everybody = np.arange(graph.num_nodes(src))
+        past = histories.latest(everybody, self.decay, self.most)
+        users = multiply(past, items)
+        if self.users:
+            users += multiply(self.table.parts_of(graph, src, self.users), self.matrix)
+        parts = {} if src == dst else {src: _known(graph, src, unit_rows(users))}
+        parts[dst] = _known(graph, dst, items)
+        for name, ids in self.table.ids.items():
+            if name not in parts:
+                rows = self.table.rows(name)
+                parts[name] = vectors_of(name, ids, self.matrix[rows], self.learned[rows])
+        ordered = [parts[name] for name in graph.node_types if name in parts]
+        return Embeddings(ordered, self.provenance)
+
+
+def _known(graph: HeteroGraph, node_type: str, matrix: FloatArray) -> Vectors:
+    learned: BoolArray = np.asarray(matrix.any(axis=1))
+    return vectors_of(node_type, graph.ids(node_type), matrix, learned)
+
+
+def has_entries(matrix: CSR) -> BoolArray:
+    """bool [columns]: the columns that hold anything."""
+    found = np.zeros(matrix.shape[1], np.bool_)
+    found[matrix.indices] = True
+    return found
