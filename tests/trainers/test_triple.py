@@ -63,7 +63,7 @@ def test_no_pair_of_the_planted_three_tells_anything() -> None:
 
 @pytest.mark.parametrize(("score", "seed"), [("trilinear", 0), ("trilinear", 1), ("mlp", 0)])
 def test_parity_is_learned_by_who_looks_at_three(score: Any, seed: int) -> None:
-    trainer = replace(BY_EDGE, score=score, seed=seed, patience=5)
+    trainer = replace(BY_EDGE, score=score, seed=seed)
     assert auc(trainer, *parity(seed=seed)) > 0.98
 
 
