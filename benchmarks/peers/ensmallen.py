@@ -23,7 +23,6 @@ def _load(meter: Meter) -> Any:
         destinations_column_number=1,
         edge_list_numeric_node_ids=True,
         edge_list_may_contain_duplicates=False,
-        edge_list_is_correct=True,
         directed=False,
         verbose=False,
     )

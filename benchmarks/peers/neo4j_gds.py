@@ -101,8 +101,8 @@ def _fastrp(meter: Meter) -> None:
         _keep(ask, meter)
 
 
-def _node2vec(rate: float, epochs: int) -> Callable[[Meter], None]:
-    """Walks without leaning, as DeepWalk's; its window counts both sides and the center."""
+def _node2vec(rate: float, epochs: int = 1, window: int = 5) -> Callable[[Meter], None]:
+    """Walks without leaning, as DeepWalk's; a window of 5 is the center and 2 on each side."""
 
     def task(meter: Meter) -> None:
         with _started(meter) as ask:
@@ -110,7 +110,7 @@ def _node2vec(rate: float, epochs: int) -> Callable[[Meter], None]:
                 **_common(meter),
                 "walkLength": meter.plan["walk_length"],
                 "walksPerNode": 1,
-                "windowSize": 2 * meter.plan["radius"] + 1,
+                "windowSize": window,
                 "negativeSamplingRate": meter.plan["negatives"],
                 "iterations": epochs,
                 "initialLearningRate": rate,
@@ -169,9 +169,10 @@ if __name__ == "__main__":
         {
             "load": _loading,
             "fastrp": _fastrp,
-            "deepwalk:node2vec, rate .025": _node2vec(0.025, 1),
-            "deepwalk:node2vec, rate .05": _node2vec(0.05, 1),
-            "deepwalk:node2vec, rate .025, 3 epochs": _node2vec(0.025, 3),
+            "deepwalk:node2vec, rate .025": _node2vec(0.025),
+            "deepwalk:node2vec, rate .05": _node2vec(0.05),
+            "deepwalk:node2vec, rate .025, 3 epochs": _node2vec(0.025, epochs=3),
+            "deepwalk:node2vec, rate .05, window 11": _node2vec(0.05, window=11),
             "graphsage": _graphsage,
         }
     )
