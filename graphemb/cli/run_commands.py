@@ -42,7 +42,7 @@ def run(
 
     limit = None if memory_limit is None else read_size(memory_limit)
     config = RunConfig.read(file, seed=seed)
-    with show.interruptible():
+    with show.interruptible(lambda: _kept(config)):
         result = run_file(
             config, steps=progress(), dry_run=dry_run, fresh=fresh, memory_limit=limit
         )
@@ -117,6 +117,21 @@ def progress() -> Steps:
     from graphemb.progress import TerminalSteps
 
     return TerminalSteps(show.stderr())
+
+
+def _kept(config: RunConfig) -> str:
+    """What an interrupted run leaves, and how to go on."""
+    from graphemb.pipeline.fits import Fits
+    from graphemb.pipeline.run import Places
+    from graphemb.pipeline.say import short
+
+    kept = Fits(Places.beside(config).work).kept()
+    parts = [f"the vectors of {', '.join(kept.fitted)}"] if kept.fitted else []
+    parts += [f"a checkpoint of {', '.join(kept.begun)}"] if kept.begun else []
+    again = f"graphemb run {quote(short(config.file.path))}"
+    if not parts:
+        return f"nothing was fitted yet; {again} begins anew"
+    return f"kept: {' and '.join(parts)}; {again} goes on from there (--fresh forgets it)"
 
 
 def _named(text: str) -> tuple[str, Path]:

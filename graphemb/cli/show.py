@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -123,10 +123,20 @@ def _narrow(section: Section) -> Section:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C ends with a line instead of a traceback; the exit status is 130."""
+def interruptible(kept: Callable[[], str] | None = None) -> Iterator[None]:
+    """Ctrl-C ends with a line instead of a traceback; the exit status is 130.
+
+    Args:
+        kept: says what is kept and how to go on; None: the command is simply given again.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        stderr().print("\ninterrupted: nothing is left half-written; run it again to go on")
+        told = kept() if kept else "run it again"
+        stderr().print(
+            f"\ninterrupted: nothing is left half-written; {told}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         raise SystemExit(130) from None

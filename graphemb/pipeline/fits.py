@@ -2,19 +2,22 @@
 
 One folder per candidate, written whole or not at all. It is used again only when everything that
 made it is the same: the trainer's fields, the training graph's content, and this version of
-graphemb. What differs is said.
+graphemb. What differs is said. While a candidate is fitted, a trainer that can go on from
+checkpoints keeps them in `.checkpoints`, under a hash of the same key.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from graphemb import __version__
 from graphemb.embeddings import Embeddings
@@ -22,11 +25,41 @@ from graphemb.errors import Conflict, StoreError
 from graphemb.files import replace_file, storage_errors
 from graphemb.graph import HeteroGraph
 from graphemb.manifest import json_bytes
+from graphemb.progress import OnEpoch
 from graphemb.trainers.base import Trainer, describe
 
 _KEY = "kept_for"
 _ATTEMPT = "attempt"
 _LOCK = ".lock"
+_CHECKPOINTS = ".checkpoints"
+
+
+class Resumable(Protocol):
+    """A trainer that writes checkpoints into a folder and goes on from what it finds there."""
+
+    def fit(
+        self, graph: HeteroGraph, *, on_epoch: OnEpoch | None, checkpoint: Path | None
+    ) -> Embeddings:
+        """As `Trainer.fit`."""
+
+
+def resumable(trainer: Trainer) -> Resumable | None:
+    """The trainer, when it takes checkpoints."""
+    takes = "checkpoint" in inspect.signature(trainer.fit).parameters
+    return cast("Resumable", trainer) if takes else None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an interrupted run leaves to go on from.
+
+    Attributes:
+        fitted: candidates whose vectors are kept.
+        begun: those with a checkpoint.
+    """
+
+    fitted: tuple[str, ...]
+    begun: tuple[str, ...]
 
 
 def key_of(trainer: Trainer, graph: HeteroGraph) -> dict[str, Any]:
@@ -97,6 +130,24 @@ class Fits:
             StoreError: the disk failed, or is full.
         """
         Embeddings(emb.values(), {**emb.provenance, _KEY: dict(key)}).save(self.folder / name)
+        shutil.rmtree(self.folder / _CHECKPOINTS / name, ignore_errors=True)
+        with suppress(OSError):  # others are under way
+            (self.folder / _CHECKPOINTS).rmdir()
+
+    def checkpoint(self, name: str, key: Mapping[str, Any]) -> Path:
+        """Where the fit for a key keeps its checkpoints; those for other keys are cleared away."""
+        own = hashlib.sha256(json_bytes(dict(key))).hexdigest()[:32]
+        folder = self.folder / _CHECKPOINTS / name / own
+        for other in folder.parent.glob("*"):
+            if other != folder:
+                shutil.rmtree(other)
+        return folder
+
+    def kept(self) -> Kept:
+        """What there is to go on from; nothing where no run has been."""
+        fitted = [path.name for path in self.folder.glob("[!.]*/")]
+        begun = {path.parts[-3] for path in self.folder.glob(f"{_CHECKPOINTS}/*/*/step-*/")}
+        return Kept(tuple(sorted(fitted)), tuple(sorted(begun)))
 
     def attempt(self, config: Mapping[str, Any]) -> str:
         """A key for publishing: the same until `done`, so that no attempt publishes twice."""

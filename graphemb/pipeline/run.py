@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from graphemb.derive import derive_chain
 from graphemb.embeddings import Embeddings
@@ -16,7 +17,7 @@ from graphemb.graph import HeteroGraph
 from graphemb.pipeline import memory, say
 from graphemb.pipeline.choice import BEST, Publication
 from graphemb.pipeline.config import RunConfig
-from graphemb.pipeline.fits import Fits, key_of
+from graphemb.pipeline.fits import Fits, key_of, resumable
 from graphemb.pipeline.plan import LOAD, Plan, make_plan, plan_load
 from graphemb.pipeline.reports import save_report
 from graphemb.progress import Step, Steps
@@ -182,12 +183,22 @@ class _Run:
         key = key_of(trainer, self.train)
         with self._step(f"fit {name}") as step:
             kept, why = self.fits.get(name, key)
-            emb = trainer.fit(self.train, on_epoch=step.on_epoch) if kept is None else kept
-            if kept is None:
+            emb, how = (kept, ", kept from an earlier run") if kept else self._fit(name, key, step)
+            if not kept:
                 self.fits.put(name, key, emb)
-            step.result = say.vectors(emb) + (", kept from an earlier run" if kept else "")
+            step.result = say.vectors(emb) + how
         self._note(f"{name}: ", [why] if why else [])
         return emb
+
+    def _fit(self, name: str, key: Mapping[str, Any], step: Step) -> tuple[Embeddings, str]:
+        """Fit a candidate, from its last checkpoint where there is one; and what to say of that."""
+        trainer = self.config.fit[name]
+        by_steps = resumable(trainer)
+        if by_steps is None:
+            return trainer.fit(self.train, on_epoch=step.on_epoch), ""
+        folder = self.fits.checkpoint(name, key)
+        how = ", gone on from a checkpoint" if name in self.fits.kept().begun else ""
+        return by_steps.fit(self.train, on_epoch=step.on_epoch, checkpoint=folder), how
 
     def _with_derived(self, name: str, emb: Embeddings) -> Embeddings:
         if not self.config.derive:
