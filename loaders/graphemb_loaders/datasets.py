@@ -23,9 +23,11 @@ PUBLISHED: Mapping[str, str] = {
     "blogcatalog": "http://leitang.net/social_dimension.html",
     "cora": "https://linqs.org/datasets/#cora",
     "facebook": "https://snap.stanford.edu/data/ego-Facebook.html",
+    "facebook_pages": "https://snap.stanford.edu/data/facebook-large-page-page-network.html",
     "gatne_amazon": "https://github.com/THUDM/GATNE (data/amazon)",
     "gowalla": "https://github.com/gusye1234/LightGCN-PyTorch (data/gowalla)",
     "ppi": "https://snap.stanford.edu/node2vec/ (Homo sapiens PPI)",
+    "twitch_de": "https://snap.stanford.edu/data/twitch-social-networks.html",
     "wiki": "https://github.com/thunlp/OpenNE (data/wiki)",
 }
 """Who publishes each set."""

@@ -1,0 +1,154 @@
+"""What is tried on each set: graph neural networks, and simple models beside them.
+
+Fields were chosen on the validation part of seed 0 (the labels: of the training half), by hand;
+test figures chose nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+import graphemb as ge
+from benchmarks.gnn.sets import Links
+from graphemb.linalg import scaled_adjacency
+from graphemb.types import FloatArray, IntArray
+
+Scores = npt.NDArray[np.float64]
+Score = Callable[[IntArray, IntArray], Scores]
+MakeTrainer: TypeAlias = Callable[[int], Any]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A way to score pairs: what is fitted, on a training graph with a seed."""
+
+    fit: Callable[[Links, int], Score]
+    network: bool = False
+
+
+def vectors(make: MakeTrainer, *, cosine: bool = False, network: bool = False) -> Scorer:
+    """A trainer's vectors, scored by their product, or by their cosine."""
+
+    def fit(links: Links, seed: int) -> Score:
+        embeddings = make(seed).fit(links.graph)
+        (node_type,) = links.graph.node_types
+        return _product(placed(embeddings[node_type], links.graph, node_type), cosine)
+
+    return Scorer(fit, network)
+
+
+def placed(found: ge.Vectors, graph: ge.HeteroGraph, node_type: str) -> FloatArray:
+    """float32 [n, dim]: vectors in the order of the graph, zeros where there is none."""
+    matrix = np.zeros((graph.num_nodes(node_type), found.matrix.shape[1]), np.float32)
+    matrix[graph.rows(node_type, found.ids.array)] = found.matrix
+    return matrix
+
+
+def _product(matrix: npt.NDArray[Any], cosine: bool) -> Score:
+    if cosine:
+        matrix = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
+
+    def score(src: IntArray, dst: IntArray) -> Scores:
+        scores: Scores = np.einsum("ij,ij->i", matrix[src], matrix[dst], dtype=np.float64)
+        return scores
+
+    return score
+
+
+def _degrees(links: Links, seed: int) -> Score:
+    degrees = _adjacency(links).sum(axis=1)
+    return _product(np.asarray(degrees, np.float64).reshape(-1, 1), cosine=False)
+
+
+def _words(links: Links, seed: int, rounds: int) -> Score:
+    """TF-IDF of a paper's words, `rounds` times the mean with its neighbours', by cosine."""
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    words = links.graph.columns("node")["words"].combine_chunks()
+    counts = np.asarray(words.flatten()).reshape(len(words), -1)
+    matrix = TfidfTransformer().fit_transform(counts)
+    smooth = scaled_adjacency(_adjacency(links), exponent=0.5, self_loops=1.0)
+    for _ in range(rounds):
+        matrix = smooth @ matrix
+    return _product(matrix.toarray(), cosine=True)
+
+
+def _adjacency(links: Links) -> sparse.csr_matrix[Any]:
+    """float32 [n, n]: how many edges join two nodes, of any type and direction."""
+    parts = [links.graph[kind].to_scipy() for kind in links.graph.edge_types]
+    return sparse.csr_matrix(sum(part + part.T for part in parts))
+
+
+def _svd(seed: int) -> Any:
+    return ge.SVD(dim=128, seed=seed)
+
+
+def _prone(seed: int) -> Any:
+    return ge.ProNE(dim=128, seed=seed)
+
+
+def _deepwalk(seed: int) -> Any:
+    return ge.DeepWalk(dim=128, context_size=5, walk_length=40, walks_per_node=40, seed=seed)
+
+
+_WORDS_GNN: dict[str, Any] = {
+    "dim": 128,
+    "inputs": "features",
+    "epochs": 60,
+    "batch_size": 2500,
+    "normalize": True,
+    "loss": "softmax",
+    "negatives": "in_batch",
+    "temperature": 0.2,
+    "dropout": 0.5,
+    "learning_rate": 0.003,
+    "num_layers": 1,
+}
+
+
+def _sage(seed: int) -> Any:
+    return ge.GraphSAGE(**_WORDS_GNN, weight_decay=0.1, seed=seed)
+
+
+def _gat(seed: int) -> Any:
+    return ge.GAT(**_WORDS_GNN, seed=seed)
+
+
+def _lightgcn(seed: int) -> Any:
+    return ge.LightGCN(
+        dim=128,
+        loss="bce",
+        layers=(1.0, 1.0, 1.0, 1.0),
+        degree_exponent=0.4,
+        self_loops=1.0,
+        message_share=0.5,
+        epochs=75,
+        learning_rate=0.003,
+        start_length=0.6,
+        seed=seed,
+    )
+
+
+LINK_METHODS: Mapping[str, Mapping[str, Scorer]] = {
+    "cora": {
+        "words, cosine": Scorer(partial(_words, rounds=0)),
+        "words averaged with neighbours', cosine": Scorer(partial(_words, rounds=1)),
+        "SVD": vectors(_svd, cosine=True),
+        "ProNE": vectors(_prone, cosine=True),
+        "DeepWalk": vectors(_deepwalk, cosine=True),
+        "GraphSAGE": vectors(_sage, network=True),
+        "GAT": vectors(_gat, network=True),
+    },
+    "gatne_amazon": {
+        "degree product": Scorer(_degrees),
+        "SVD": vectors(_svd),
+        "LightGCN": vectors(_lightgcn, network=True),
+    },
+}
