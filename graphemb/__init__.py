@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from graphemb.embeddings import Embeddings as Embeddings
     from graphemb.embeddings import Vectors as Vectors
     from graphemb.errors import GraphEmbError as GraphEmbError
+    from graphemb.evaluate import Evaluation as Evaluation
     from graphemb.evaluate import GivenNegatives as GivenNegatives
     from graphemb.evaluate import Report as Report
     from graphemb.evaluate import evaluate_links as evaluate_links
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from graphemb.source import write_graph as write_graph
     from graphemb.split import HeldOut as HeldOut
     from graphemb.split import Split as Split
+    from graphemb.split import SplitRule as SplitRule
     from graphemb.split import audit_leaks as audit_leaks
     from graphemb.split import given_split as given_split
     from graphemb.split import split_edges as split_edges
@@ -68,6 +70,8 @@ if TYPE_CHECKING:
     from graphemb.trainers.walk import SequenceSkipGram as SequenceSkipGram
     from graphemb.types import EdgeType as EdgeType
     from graphemb.types import Metapath as Metapath
+    from graphemb.walks import WalkSpec as WalkSpec
+    from graphemb.walks import generate_walks as generate_walks
 
 __version__ = "0.1.0"
 
@@ -79,6 +83,7 @@ __all__ = [
     "EmbeddingStore",
     "Embeddings",
     "EpochEvent",
+    "Evaluation",
     "FastRP",
     "GAT",
     "GivenNegatives",
@@ -105,9 +110,11 @@ __all__ = [
     "SequenceSkipGram",
     "Source",
     "Split",
+    "SplitRule",
     "Trainer",
     "TripleInteraction",
     "Vectors",
+    "WalkSpec",
     "audit_leaks",
     "classify_nodes",
     "derive",
@@ -116,6 +123,7 @@ __all__ = [
     "evaluate_links",
     "evaluate_seeds",
     "explain",
+    "generate_walks",
     "given_split",
     "interests",
     "learn_weights",
@@ -129,12 +137,25 @@ _HOMES = {
     "graphemb.derive.explain": ("explain",),
     "graphemb.embeddings": ("Embeddings", "Vectors"),
     "graphemb.errors": ("GraphEmbError",),
-    "graphemb.evaluate": ("GivenNegatives", "Report", "evaluate_links", "evaluate_seeds"),
+    "graphemb.evaluate": (
+        "Evaluation",
+        "GivenNegatives",
+        "Report",
+        "evaluate_links",
+        "evaluate_seeds",
+    ),
     "graphemb.graph": ("HeteroGraph", "Policies"),
     "graphemb.index": ("Index",),
     "graphemb.interests": ("Interests", "interests"),
     "graphemb.source": ("GraphSpec", "Source", "load_graph", "write_graph"),
-    "graphemb.split": ("HeldOut", "Split", "audit_leaks", "given_split", "split_edges"),
+    "graphemb.split": (
+        "HeldOut",
+        "Split",
+        "SplitRule",
+        "audit_leaks",
+        "given_split",
+        "split_edges",
+    ),
     "graphemb.store": ("EmbeddingStore",),
     "graphemb.tasks": ("classify_nodes",),
     "graphemb.trainers.attributes": ("AttributeTower",),
@@ -148,6 +169,7 @@ _HOMES = {
     "graphemb.trainers.triple": ("TripleInteraction",),
     "graphemb.trainers.walk": ("DeepWalk", "Metapath2Vec", "Node2Vec", "SequenceSkipGram"),
     "graphemb.types": ("EdgeType", "Metapath"),
+    "graphemb.walks": ("WalkSpec", "generate_walks"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -197,9 +197,9 @@ def fit_one_vs_rest(
 
     def loss(flat: Doubles) -> tuple[float, Doubles]:
         slope, shift = _unpacked(flat, dim)
-        margins = signs * (features @ slope + shift)
-        pull = -signs / (1.0 + np.exp(np.clip(margins, -500, 500)))
-        value = np.logaddexp(0.0, -margins).sum() + penalty / 2 * (slope**2).sum()
+        odds = np.exp(np.minimum(-signs * (features @ slope + shift), 500.0))  # of being wrong
+        pull = -signs * (odds / (1.0 + odds))
+        value = np.log(1.0 + odds).sum() + penalty / 2 * (slope**2).sum()
         gradient = np.vstack([features.T @ pull + penalty * slope, pull.sum(axis=0)])
         return float(value), gradient.ravel()
 
