@@ -156,6 +156,7 @@ class Batches:
         size = adjacency.offsets[src + 1] - adjacency.offsets[src]
         other = adjacency.offsets[src] + (generator.random(src.size) * size).astype(np.int64)
         lighter = adjacency.weights[other] < adjacency.weights[edges]
+        lighter &= adjacency.neighbors[other] != adjacency.neighbors[edges]
         return self._put(np.where(lighter, adjacency.neighbors[other], -1).astype(np.int64))
 
     def _loss_weights(self, edge_type: EdgeType) -> FloatArray:

@@ -178,6 +178,8 @@ class LinkTask:
             others = targets[wanted.place(edge_type.dst, links.candidates[part])]
             positive = decoder(edge_type, src, dst)[:, None]
             negative = decoder(edge_type, src, others)
+            same = links.candidates[part] == links.dst[part][:, None]
+            negative = negative.masked_fill(same, -torch.inf)
             yield 1.0 + (negative > positive).sum(1) + 0.5 * (negative == positive).sum(1)
 
     def _held_back(self) -> Iterator[_Question]:

@@ -53,7 +53,7 @@ class GraphEncoder(nn.Module):
     def bind(self, graph: HeteroGraph, messages: Messages) -> None:
         """From now on rows are those of `graph`, and messages come from `messages`."""
         self.inputs.bind(graph)
-        self.messages = messages
+        self.messages = messages.to(next((part.device for part in self.parameters()), None))
 
     def forward(self, rows: Rows, links: Sequence[Links] | None = None) -> dict[NodeType, Tensor]:
         """float [n, dim] per node type; `links` carry no message."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,18 +32,18 @@ class Passing:
     weights: dict[EdgeType, Tensor | None]
 
 
-class Messages(Protocol):
+class Messages(nn.Module):
     """Where messages come from.
 
-    Attributes:
+    Args:
         graph: whose edges carry them.
         ways: along which edge types, in which directions.
-        node_types: at the ends of these.
     """
 
-    graph: HeteroGraph
-    ways: tuple[EdgeType, ...]
-    node_types: tuple[NodeType, ...]
+    def __init__(self, graph: HeteroGraph, ways: Sequence[EdgeType]) -> None:
+        super().__init__()
+        self.graph, self.ways = graph, tuple(ways)
+        self.node_types = ends_of(graph, ways)
 
     def around(
         self, rows: Rows, links: Sequence[Links] | None
@@ -52,9 +51,9 @@ class Messages(Protocol):
         """The messages that some rows need, and where these rows stand in `Passing.rows`.
 
         Args:
-            links: whose edges carry none.
+            links: whose edges carry none; None outside training.
         """
-        ...
+        raise NotImplementedError
 
 
 def ends_of(graph: HeteroGraph, ways: Sequence[EdgeType]) -> tuple[NodeType, ...]:
@@ -75,18 +74,11 @@ def reached(graph: HeteroGraph) -> dict[NodeType, BoolArray]:
     return met
 
 
-class WholeGraph(nn.Module):
-    """All edges of a graph at once.
-
-    Args:
-        graph: whose edges carry messages.
-        ways: along which edge types, in which directions.
-    """
+class WholeGraph(Messages):
+    """All edges of a graph at once."""
 
     def __init__(self, graph: HeteroGraph, ways: Sequence[EdgeType]) -> None:
-        super().__init__()
-        self.graph, self.ways = graph, tuple(ways)
-        self.node_types = ends_of(graph, ways)
+        super().__init__(graph, ways)
         for name in self.node_types:
             self._keep(f"rows {name}", torch.arange(graph.num_nodes(name)))
         for stored in dict.fromkeys(way.stored for way in ways):
@@ -155,12 +147,10 @@ def joins(edge_type: EdgeType, other: EdgeType) -> bool:
     return {edge_type.src, edge_type.dst} == {other.src, other.dst}
 
 
-class SampledNeighbors:
+class SampledNeighbors(Messages):
     """The neighbourhoods of the rows of a step.
 
     Args:
-        graph: whose edges carry messages.
-        ways: along which edge types, in which directions.
         fanouts: neighbours per edge type at each hop, -1 for all.
         device: where tensors go.
     """
@@ -172,8 +162,7 @@ class SampledNeighbors:
         fanouts: Sequence[int],
         device: torch.device,
     ) -> None:
-        self.graph, self.ways = graph, tuple(ways)
-        self.node_types = ends_of(graph, ways)
+        super().__init__(graph, ways)
         self._device = device
         self._sampler = NeighborSampler(graph, dict.fromkeys(ways, tuple(fanouts)))
 
