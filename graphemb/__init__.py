@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from graphemb.trainers.gnn import GraphSAGE as GraphSAGE
     from graphemb.trainers.gnn import PinSage as PinSage
     from graphemb.trainers.interaction import ALS as ALS
+    from graphemb.trainers.interaction import BPR as BPR
+    from graphemb.trainers.interaction import NeuralCF as NeuralCF
+    from graphemb.trainers.interaction import TwoTower as TwoTower
     from graphemb.trainers.nodevectors import NodeVectors as NodeVectors
     from graphemb.trainers.prone import ProNE as ProNE
     from graphemb.trainers.propagation import LightGCN as LightGCN
@@ -78,6 +81,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ALS",
     "AttributeTower",
+    "BPR",
     "DeepWalk",
     "EdgeType",
     "EmbeddingStore",
@@ -98,6 +102,7 @@ __all__ = [
     "LightGCN",
     "Metapath",
     "Metapath2Vec",
+    "NeuralCF",
     "Node2Vec",
     "NodeVectors",
     "PinSage",
@@ -113,6 +118,7 @@ __all__ = [
     "SplitRule",
     "Trainer",
     "TripleInteraction",
+    "TwoTower",
     "Vectors",
     "WalkSpec",
     "audit_leaks",
@@ -160,7 +166,7 @@ _HOMES = {
     "graphemb.tasks": ("classify_nodes",),
     "graphemb.trainers.attributes": ("AttributeTower",),
     "graphemb.trainers.base": ("EpochEvent", "Trainer"),
-    "graphemb.trainers.interaction": ("ALS",),
+    "graphemb.trainers.interaction": ("ALS", "BPR", "NeuralCF", "TwoTower"),
     "graphemb.trainers.gnn": ("GAT", "GraphSAGE", "HGT", "PinSage", "RGCN"),
     "graphemb.trainers.nodevectors": ("NodeVectors",),
     "graphemb.trainers.prone": ("ProNE",),

@@ -15,6 +15,7 @@ import graphemb as ge
 FACE = [
     "ALS",
     "AttributeTower",
+    "BPR",
     "DeepWalk",
     "EdgeType",
     "EmbeddingStore",
@@ -35,6 +36,7 @@ FACE = [
     "LightGCN",
     "Metapath",
     "Metapath2Vec",
+    "NeuralCF",
     "Node2Vec",
     "NodeVectors",
     "PinSage",
@@ -50,6 +52,7 @@ FACE = [
     "SplitRule",
     "Trainer",
     "TripleInteraction",
+    "TwoTower",
     "Vectors",
     "WalkSpec",
     "audit_leaks",

@@ -4,11 +4,13 @@ from graphemb.evaluate.given import GivenNegatives
 from graphemb.evaluate.links import Evaluation, evaluate_links
 from graphemb.evaluate.report import Estimate, Report, Row, Section
 from graphemb.evaluate.seeds import evaluate_seeds
+from graphemb.evaluate.vectors import PairScorer
 
 __all__ = [
     "Estimate",
     "Evaluation",
     "GivenNegatives",
+    "PairScorer",
     "Report",
     "Row",
     "Section",

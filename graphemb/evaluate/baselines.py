@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import sparse
 
+from graphemb.evaluate.ease import beyond_memory, ease
 from graphemb.evaluate.vectors import VectorScorer
 from graphemb.kernels.random import unit_rows as random_rows
 from graphemb.linalg import multiply, scaled_adjacency, truncated_svd
@@ -32,8 +33,9 @@ BaselineName = Literal[
     "same_attribute",
     "svd",
     "random",
+    "ease",
 ]
-BASELINES: tuple[BaselineName, ...] = (
+DEFAULT_BASELINES: tuple[BaselineName, ...] = (
     "popularity",
     "degree_product",
     "common_neighbors",
@@ -43,6 +45,8 @@ BASELINES: tuple[BaselineName, ...] = (
     "svd",
     "random",
 )
+"""Those that cost little on any graph."""
+BASELINES: tuple[BaselineName, ...] = (*DEFAULT_BASELINES, "ease")
 CSR: TypeAlias = "sparse.csr_matrix[Any]"
 _DIMS = (8, 64)
 _REACH = 1 << 24
@@ -66,8 +70,16 @@ def baseline_scorers(
         "same_attribute": lambda: same_attributes(questions),
         "svd": lambda: _svd(questions, seed),
         "random": lambda: [_random(questions, seed)],
+        "ease": lambda: [ease(questions)],
     }
-    return [scorer for name in names for scorer in makers[name]()]
+    wanted = [name for name in names if name not in too_large(questions, names)]
+    return [scorer for name in wanted for scorer in makers[name]()]
+
+
+def too_large(questions: Questions, names: Iterable[BaselineName]) -> dict[BaselineName, str]:
+    """The baselines that are left out because of their memory, and why."""
+    why = beyond_memory(questions.num_seen) if "ease" in names else None
+    return {"ease": f"EASE is left out: {why}"} if why else {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,17 +13,23 @@ from graphemb.checks import check_choice, check_int
 from graphemb.embeddings import Embeddings
 from graphemb.errors import ConfigError
 from graphemb.evaluate import measures
-from graphemb.evaluate.baselines import BASELINES, BaselineName, baseline_scorers
+from graphemb.evaluate.baselines import (
+    BASELINES,
+    DEFAULT_BASELINES,
+    BaselineName,
+    baseline_scorers,
+    too_large,
+)
 from graphemb.evaluate.given import GivenNegatives, GivenTask
 from graphemb.evaluate.pairs import AskedPairs
 from graphemb.evaluate.report import Estimate, Report, Role, Row, Section
-from graphemb.evaluate.vectors import SCORERS, ScorerName, vector_scorer
+from graphemb.evaluate.vectors import SCORERS, PairScorer, ScorerName, vector_scorer
 from graphemb.negatives import KINDS, NegativeKind
 from graphemb.split.questions import Candidates, Part, Questions
 from graphemb.split.ranking import Ranking, Scorer, rank_all
 from graphemb.split.rule import Split
 
-Given = Embeddings | Mapping[str, Embeddings]
+Given = Embeddings | PairScorer | Mapping[str, Embeddings | PairScorer]
 DEFAULT_NEGATIVES: tuple[NegativeKind, ...] = ("uniform", "same_degree", "two_hop")
 
 
@@ -36,7 +42,8 @@ class Evaluation:
         scorer: how two vectors become a score: `dot`, `cosine`, or `hadamard` (a logistic
             regression on their product, learned on training pairs: node2vec's protocol).
         negatives: kinds of negatives for AUC and AP, one for each positive.
-        baselines: which of `BASELINES` stand in the report.
+        baselines: which of `BASELINES` stand in the report; `ease` only if asked for, and where it
+            fits into memory.
         part: ask for the `test` pairs, or tune on the `valid` ones.
         candidates: rank `all` nodes of the target type, or those `seen` in training.
         seed: of the order of rows, the negatives, SVD and random vectors.
@@ -48,7 +55,7 @@ class Evaluation:
     at: tuple[int, ...] = (10, 50)
     scorer: ScorerName = "dot"
     negatives: tuple[NegativeKind, ...] = DEFAULT_NEGATIVES
-    baselines: tuple[BaselineName, ...] = BASELINES
+    baselines: tuple[BaselineName, ...] = DEFAULT_BASELINES
     part: Part = "test"
     candidates: Candidates = "all"
     seed: int = 0
@@ -75,7 +82,7 @@ class Evaluation:
         """Evaluate one candidate or several.
 
         Args:
-            candidates: embeddings, or name -> embeddings.
+            candidates: embeddings or what scores pairs itself (`PairScorer`), or several by name.
             split: what was held out; candidates must be made from `split.train` alone.
             given: rank among these negatives instead of all candidates.
 
@@ -83,7 +90,7 @@ class Evaluation:
             UnknownName: a candidate has no vectors of a node type that is asked or ranked.
             ConfigError: nothing to ask; given negatives that do not fit.
         """
-        named = {"embeddings": candidates} if isinstance(candidates, Embeddings) else candidates
+        named = _by_name(candidates)
         questions = Questions.of(split, part=self.part, candidates=self.candidates, seed=self.seed)
         contest = _Contest(self, questions)
         for name, emb in named.items():
@@ -106,7 +113,7 @@ def evaluate_links(
     at: Sequence[int] = (10, 50),
     scorer: ScorerName = "dot",
     negatives: Sequence[NegativeKind] | GivenNegatives = DEFAULT_NEGATIVES,
-    baselines: Sequence[BaselineName] = BASELINES,
+    baselines: Sequence[BaselineName] = DEFAULT_BASELINES,
     seed: int = 0,
 ) -> Report:
     """Rank every candidate of the right type for every held-out pair, beside baselines.
@@ -117,7 +124,7 @@ def evaluate_links(
     tells none apart.
 
     Args:
-        candidates: embeddings, or name -> embeddings.
+        candidates: embeddings or what scores pairs itself (`PairScorer`), or several by name.
         split: what was held out.
         at: the k of recall@k, hit@k and NDCG@k.
         scorer: `dot`, `cosine` or `hadamard`.
@@ -135,6 +142,12 @@ def evaluate_links(
         at=tuple(at), scorer=scorer, negatives=kinds, baselines=tuple(baselines), seed=seed
     )
     return evaluation.run(candidates, split, given=given)
+
+
+def _by_name(given: Given) -> Mapping[str, Embeddings | PairScorer]:
+    if isinstance(given, Mapping) and not isinstance(given, Embeddings):
+        return given
+    return {"embeddings": given}
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +229,7 @@ class _Contest:
     def _main(self, rows: list[Row], asked: AskedPairs) -> Section:
         facts = {**self._asked(), "negatives": asked.facts, "missing": self._missing()}
         notes = list(self.questions.split.notes)
+        notes += too_large(self.questions, self.rules.baselines).values()
         for name, lacks in self._missing().items():
             if lacks["queries_without_vector"] or lacks["positives_without_vector"]:
                 notes.append(

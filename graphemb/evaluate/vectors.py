@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -22,6 +22,23 @@ _FIT_PAIRS = 50_000
 _EPS = 1e-12
 
 
+class PairScorer(Protocol):
+    """Vectors whose score is no dot product, such as `NeuralScorer`."""
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """The vectors."""
+        ...
+
+    def pairs(self, sources: FloatArray, targets: FloatArray) -> FloatArray:
+        """float32 [n]: the score of each row of `sources` [n, dim] with that of `targets`."""
+        ...
+
+    def table(self, sources: FloatArray, targets: FloatArray) -> FloatArray:
+        """float32 [b, m]: the score of every source [b, dim] with every target [m, dim]."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class VectorScorer:
     """Scores by the product of a source's and a candidate's vector.
@@ -34,6 +51,7 @@ class VectorScorer:
         sources: float32 [n_src, dim], zeros where there is no vector.
         targets: float32 [n, dim], likewise.
         no_source, no_target: bool; where there is no vector.
+        learned: what scores two vectors; None: their product.
     """
 
     name: str
@@ -41,10 +59,14 @@ class VectorScorer:
     targets: FloatArray
     no_source: BoolArray
     no_target: BoolArray
+    learned: PairScorer | None = None
 
     def block(self, sources: IntArray) -> FloatArray:
         """float32 [len(sources), n]."""
-        scores = self.sources[sources] @ self.targets.T
+        if self.learned is None:
+            scores = self.sources[sources] @ self.targets.T
+        else:
+            scores = self.learned.table(self.sources[sources], self.targets)
         scores[:, self.no_target] = -np.inf
         scores[self.no_source[sources]] = -np.inf
         return scores
@@ -54,26 +76,33 @@ class VectorScorer:
         out = np.empty(sources.size, np.float32)
         for start in range(0, sources.size, 1 << 16):
             rows, to = sources[start : start + (1 << 16)], columns[start : start + (1 << 16)]
-            np.einsum(
-                "ij,ij->i", self.sources[rows], self.targets[to], out=out[start : start + rows.size]
-            )
+            ends = self.sources[rows], self.targets[to]
+            part = out[start : start + rows.size]
+            if self.learned is None:
+                np.einsum("ij,ij->i", *ends, out=part)
+            else:
+                part[:] = self.learned.pairs(*ends)
         out[self.no_target[columns] | self.no_source[sources]] = -np.inf
         return out
 
 
 def vector_scorer(
-    name: str, emb: Embeddings, questions: Questions, scorer: ScorerName, seed: int
+    name: str, given: Embeddings | PairScorer, questions: Questions, scorer: ScorerName, seed: int
 ) -> tuple[VectorScorer, dict[str, int]]:
     """A candidate's scorer, and what it lacks: counts by name.
+
+    A candidate that scores pairs itself is asked whatever `scorer` says.
 
     Raises:
         UnknownName: it has no vectors of a node type that is asked or ranked.
         GraphError: its ids are integers where the graph's are strings, or the other way round.
     """
+    emb = given if isinstance(given, Embeddings) else given.embeddings
+    learned = None if isinstance(given, Embeddings) else given
     graph, edge_type = questions.split.train, questions.split.edge_type
     sources, no_source, odd_src = _placed(emb, graph, edge_type.src, questions.src_rows)
     targets, no_target, odd_dst = _placed(emb, graph, edge_type.dst, questions.dst_rows)
-    if scorer == "cosine":
+    if scorer == "cosine" and learned is None:
         no_source, no_target = (
             gone | (np.einsum("ij,ij->i", part, part) == 0)
             for part, gone in ((sources, no_source), (targets, no_target))
@@ -85,8 +114,8 @@ def vector_scorer(
         "positives_without_vector": int(np.count_nonzero(no_target[questions.columns])),
         "vectors_of_unknown_ids": odd_src if edge_type.src == edge_type.dst else odd_src + odd_dst,
     }
-    made = VectorScorer(name, sources, targets, no_source, no_target)
-    if scorer == "hadamard":
+    made = VectorScorer(name, sources, targets, no_source, no_target, learned)
+    if scorer == "hadamard" and learned is None:
         weights = _hadamard(made, questions.history, seed)
         made = VectorScorer(name, sources * weights, targets, no_source, no_target)
     return made, lacks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from graphemb.learning.links import LinkModel, LinkTask
 from graphemb.learning.loop import History, device_of, on_threads, seeded, train
 from graphemb.learning.positives import Positives
 from graphemb.progress import OnEpoch
-from graphemb.types import BoolArray, FloatArray, NodeType
+from graphemb.types import BoolArray, EdgeType, FloatArray, NodeType
 
 _ROWS_AT_ONCE = 65_536
 
 Build = Callable[[HeteroGraph], nn.Module]
 """Makes an encoder for a graph, whose validation edges are gone; torch's generator is seeded."""
+Decode = Callable[[Iterable[EdgeType]], Decoder]
+"""Makes a decoder for the edge types to be learned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +71,12 @@ def fit_links(
     identity: Mapping[str, Any],
     on_epoch: OnEpoch | None = None,
     checkpoint: Path | None = None,
+    decode: Decode | None = None,
 ) -> Learned:
     """Hold validation edges back, build the encoder, train it with the fields' decoder.
 
     Args:
+        decode: makes another decoder than the fields say.
         identity: what a checkpoint must be of: `trainers.base.provenance(trainer, graph)`.
         checkpoint: a folder to write checkpoints to and to go on from.
 
@@ -85,8 +89,14 @@ def fit_links(
     positives = Positives.of(graph, fields)
     with seeded(fields.seed):
         encoder = build(positives.graph)
-        decoder = Decoder(fields.decoder, positives.edges, fields.dim, calibrated=fields.calibrated)
+        decoder = (decode or _decoder_of(fields))(positives.edges)
     task = LinkTask(LinkModel(encoder, decoder), positives, fields, device)
     checkpoints = None if checkpoint is None else Checkpoints(Path(checkpoint), identity)
     history = train(task, fields, on_epoch=on_epoch, checkpoints=checkpoints)
     return Learned(task.module.eval(), positives, history, fields.threads)
+
+
+def _decoder_of(fields: LinkFields) -> Decode:
+    return lambda edge_types: Decoder(
+        fields.decoder, edge_types, fields.dim, calibrated=fields.calibrated
+    )

@@ -20,6 +20,7 @@ LAYERS = {
     "learning_rate": 0.05,
     "valid": 0.0,
 }
+LINKS = {"dim": 4, "epochs": 30, "batch_size": 128, "learning_rate": 0.05, "valid": 0.0, "l2": 0.01}
 CASES: dict[str, dict[str, Any]] = {
     "ALS": {"dim": 8, "regularization": 0.05},
     "AttributeTower": {
@@ -29,6 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
         "items": {"product-~sells-seller": 1.0},
         "own_weight": 1.0,
     },
+    "BPR": LINKS,
     "DeepWalk": WALKS,
     "FastRP": {"dim": 16},
     "GAT": LAYERS,
@@ -36,6 +38,7 @@ CASES: dict[str, dict[str, Any]] = {
     "HGT": LAYERS,
     "LightGCN": {"dim": 8, "epochs": 10},
     "Metapath2Vec": {**WALKS, "metapaths": [BOUGHT]},
+    "NeuralCF": {**LINKS, "model": "gmf"},
     "Node2Vec": {**WALKS, "p": 0.5, "q": 2.0},
     "NodeVectors": {"dim": 16, "method": "ProNE"},
     "PinSage": LAYERS,
@@ -44,6 +47,7 @@ CASES: dict[str, dict[str, Any]] = {
     "RandomVectors": {"dim": 16},
     "SVD": {"dim": 16},
     "SequenceSkipGram": {"dim": 16, "epochs": 20, "along": "user-buys-product"},
+    "TwoTower": {**LINKS, "inputs": "ids"},
     "TripleInteraction": {
         "dim": 16,
         "epochs": 60,
