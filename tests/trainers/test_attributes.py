@@ -257,7 +257,8 @@ def test_negatives_are_items_seen_in_training_alone() -> None:
         assert [int(job) in viewed for job in task.seen] == joined[row].tolist()
 
 
-def test_a_step_is_the_softmax_by_hand() -> None:
+@pytest.mark.parametrize("popularity", [0.0, 0.7])
+def test_a_step_is_the_softmax_by_hand(popularity: float) -> None:
     import torch
 
     from graphemb.trainers.attributes.model import SharedTable, Told, TowerTask
@@ -266,18 +267,34 @@ def test_a_step_is_the_softmax_by_hand() -> None:
     table = Table({"city": graph.ids("city")})
     parts = table.parts_of(graph, "job", {(IN,): 1.0})
     told = Told(parts, table.parts_of(graph, "user", {}), Histories.of(graph[VIEWS]), None)
-    tower = replace(TOWER, temperature=0.3, batch_size=1000)
+    tower = replace(TOWER, temperature=0.3, batch_size=1000, popularity=popularity)
     task = TowerTask(SharedTable(8, 4), told, tower, torch.device("cpu"))
     jobs = unit_rows(parts.toarray() @ task.module.table.detach().numpy())
+    degrees = np.bincount(graph[VIEWS].neighbors, minlength=160)
     losses = []
     for user in range(80):
         viewed = graph.neighbors("user", user, VIEWS)
         for job in viewed:
             past = jobs[[other for other in viewed if other != job]].mean(axis=0)
+            others_views = degrees - (np.arange(160) == job)  # without this very view
             scores = jobs @ (past / np.linalg.norm(past)) / 0.3
+            scores += popularity * np.log1p(others_views)
             others = [other for other in task.seen if other not in viewed]
             losses.append(np.log(np.exp(scores[[job, *others]]).sum()) - scores[job])
     assert float(next(task.steps(0)).detach()) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+def test_popularity_is_the_last_component() -> None:
+    graph = cities()
+    tower = replace(TOWER, popularity=0.7, temperature=0.3)
+    emb = tower.fit(graph)
+    assert {part.dim for part in emb.values()} == {TOWER.dim}
+    jobs, users = emb["job"].matrix, emb["user"].matrix
+    degrees = np.bincount(graph[VIEWS].neighbors, minlength=160)
+    np.testing.assert_allclose(jobs[:, -1], 0.3 * 0.7 * np.log1p(degrees), rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(jobs[:, :-1], axis=1), 1.0, rtol=1e-5)
+    assert (users[:, -1] == 1.0).all()
+    assert not emb["city"].matrix[:, -1].any()
 
 
 def test_validation_holds_pairs_back_and_stops_early() -> None:
@@ -338,6 +355,8 @@ def test_a_time_split_is_learned_without_looking_ahead() -> None:
         {"temperature": 0.0},
         {"own_weight": -1.0},
         {"num_negatives": 0},
+        {"popularity": -0.1},
+        {"popularity": 1.0, "dim": 1},
     ],
 )
 def test_fault_090_fields_that_cannot_be_are_refused(fields: dict[str, Any]) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from graphemb.embeddings import Embeddings, Vectors
 from graphemb.graph import HeteroGraph
-from graphemb.linalg import multiply, unit_rows
+from graphemb.linalg import DoubleArray, multiply, unit_rows
 from graphemb.trainers.attributes.parts import CSR, Histories, Table
 from graphemb.trainers.base import vectors_of
-from graphemb.types import BoolArray, EdgeType, FloatArray, Metapath
+from graphemb.types import BoolArray, EdgeType, FloatArray, Metapath, NodeType
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,7 @@ class TowerEncoder:
         matrix: float32 [rows of the table, dim].
         learned: bool [rows of the table], those that some item or user of training has.
         decay, most: how a history is weighed.
+        popularity: an item's last component is so many times log(1 + its users); 0: it has none.
         provenance: JSON-able.
     """
 
@@ -38,10 +39,11 @@ class TowerEncoder:
     learned: BoolArray
     decay: float
     most: int
+    popularity: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def embed(self, graph: HeteroGraph) -> Embeddings:
-        """Vectors of length 1 for the items and users of a graph, and those of the attributes.
+        """Vectors of the items and users of a graph, and those of the attributes.
 
         The graph may have nodes that training has not seen: an item has a vector when one of its
         attributes has, a user when one of its items or attributes has. What was known keeps its
@@ -59,19 +61,31 @@ class TowerEncoder:
         users = multiply(past, items)
         if self.users:
             users += multiply(self.table.parts_of(graph, src, self.users), self.matrix)
-        parts = {} if src == dst else {src: _known(graph, src, unit_rows(users))}
-        parts[dst] = _known(graph, dst, items)
+        lasts = self.popularity * np.log1p(histories.degrees())
+        parts = {
+            src: self._known(graph, src, unit_rows(users), np.ones(len(users))),
+            dst: self._known(graph, dst, items, lasts),
+        }
         for name, ids in self.table.ids.items():
             if name not in parts:
                 rows = self.table.rows(name)
-                parts[name] = vectors_of(name, ids, self.matrix[rows], self.learned[rows])
+                matrix = self._widened(self.matrix[rows], np.zeros(len(ids)))
+                parts[name] = vectors_of(name, ids, matrix, self.learned[rows])
         ordered = [parts[name] for name in graph.node_types if name in parts]
         return Embeddings(ordered, self.provenance)
 
+    def _known(
+        self, graph: HeteroGraph, node_type: NodeType, matrix: FloatArray, lasts: DoubleArray
+    ) -> Vectors:
+        learned: BoolArray = np.asarray(matrix.any(axis=1))
+        wide = self._widened(matrix, lasts)
+        return vectors_of(node_type, graph.ids(node_type), wide, learned)
 
-def _known(graph: HeteroGraph, node_type: str, matrix: FloatArray) -> Vectors:
-    learned: BoolArray = np.asarray(matrix.any(axis=1))
-    return vectors_of(node_type, graph.ids(node_type), matrix, learned)
+    def _widened(self, matrix: FloatArray, lasts: DoubleArray) -> FloatArray:
+        """`matrix` with one more column where popularity counts."""
+        if not self.popularity:
+            return matrix
+        return np.hstack([matrix, lasts.astype(np.float32)[:, None]])
 
 
 def has_entries(matrix: CSR) -> BoolArray:

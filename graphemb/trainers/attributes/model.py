@@ -76,6 +76,10 @@ class TowerTask:
     ) -> None:
         self.module, self.told, self.config = module.to(device), told, config
         self.device = device
+        degrees = told.histories.degrees()
+        scale = config.temperature * config.popularity
+        self.bias = (scale * np.log1p(degrees)).astype(np.float32)
+        self.bias_without = (scale * np.log1p(np.maximum(degrees - 1, 0))).astype(np.float32)
         histories = told.histories
         self.owners = histories.owners()
         known = np.diff(told.items.indptr) > 0
@@ -110,6 +114,8 @@ class TowerTask:
         users = self._users(owners, past[:, needed], items)
         positive = (users * items[self._put(np.searchsorted(needed, wanted))]).sum(dim=1)
         table = users @ items[self._put(np.searchsorted(needed, others))].T
+        positive = positive + self._put(self.bias_without[wanted])  # its own view is no help
+        table = table + self._put(self.bias[others])
         keep = ~self._joined(owners, others)
         return losses.softmax(positive, table, self._put(keep), config.temperature).mean()
 
@@ -160,6 +166,7 @@ class TowerTask:
         past = told.histories.latest(owners, config.history_decay, config.history)
         items = self.module.units(told.items)
         scores = self._users(owners, past, items) @ items[self._put(self.seen)].T
+        scores = scores + self._put(self.bias[self.seen])
         right = scores.gather(1, self._put(wanted)[:, None])
         scores = scores.masked_fill(self._put(self._joined(owners, self.seen)), -torch.inf)
         ranks = 1.0 + (scores > right).sum(dim=1)

@@ -113,6 +113,10 @@ class Histories:
     def __len__(self) -> int:
         return self.items.size
 
+    def degrees(self) -> IntArray:
+        """int64 [num_items]: how many users have each."""
+        return np.bincount(self.items, minlength=self.num_items)
+
     def owners(self) -> IntArray:
         """int64 [m]: the user of each item."""
         return np.repeat(np.arange(self.offsets.size - 1), np.diff(self.offsets))

@@ -48,11 +48,14 @@ class AttributeTower(LoopFields):
             square; where edges have no times all weigh the same.
         history: items of a history at most, the newest.
         temperature: cosines are divided by it in the softmax.
+        popularity: weight of log(1 + users of an item) in the softmax; above 0 an item's vector
+            carries it as its last component, and a user's has a 1 there.
         num_negatives: items that each is told from, drawn for every step; None: all seen.
 
     The other fields are those of `LoopFields`; `valid` holds back pairs (the last where edges
-    have times). Items and users have vectors of length 1, to be compared by dot product;
-    attributes have vectors in the same space. Items without attributes are missing.
+    have times). Items and users have vectors of length 1 (but for `popularity`), to be compared
+    by dot product; attributes have vectors in the same space. Items without attributes are
+    missing.
 
     Raises:
         ConfigError: a field out of its range, paths that do not start where they must.
@@ -70,6 +73,7 @@ class AttributeTower(LoopFields):
     history_decay: float = 0.7
     history: int = 50
     temperature: float = 0.1
+    popularity: float = 0.0
     num_negatives: int | None = None
 
     def __post_init__(self) -> None:
@@ -78,6 +82,8 @@ class AttributeTower(LoopFields):
         check_number("history_decay", self.history_decay, above=0.0, high=1.0)
         check_int("history", self.history, low=1)
         check_positive("temperature", self.temperature)
+        check_number("popularity", self.popularity, low=0.0)
+        check_int("dim", self.dim, low=1 + (self.popularity > 0))
         if self.num_negatives is not None:
             check_int("num_negatives", self.num_negatives, low=1)
         if self.along.src == self.along.dst:
@@ -153,7 +159,7 @@ class AttributeTower(LoopFields):
         )
         identity = provenance(self, graph)
         with seeded(self.seed):
-            module = SharedTable(table.size, self.dim)
+            module = SharedTable(table.size, self.dim - (self.popularity > 0))
         task = TowerTask(module, told, self, device_of(self))
         checkpoints = None if checkpoint is None else Checkpoints(Path(checkpoint), identity)
         history = train(task, self, on_epoch=on_epoch, checkpoints=checkpoints)
@@ -166,6 +172,7 @@ class AttributeTower(LoopFields):
             has_entries(item_parts) | has_entries(user_parts),
             self.history_decay,
             self.history,
+            self.temperature * self.popularity,
             identity | {"training": asdict(history)},
         )
 
