@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from graphemb.kernels.order import ascending
+
 Rows: TypeAlias = npt.NDArray[np.int32 | np.int64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -114,13 +116,23 @@ def append_rows(
 @njit(nogil=True, cache=True)
 def sort_rows(offsets: Ints, neighbors: Rows, weights: Floats) -> None:
     """Sort each row's neighbours in place, stably, and its weights (may be empty) with them."""
+    longest = 0
+    for row in range(offsets.size - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    order, spare = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    moved = np.empty(longest, neighbors.dtype)
+    weighed = np.empty(longest, np.float32)
     for row in range(offsets.size - 1):
         start, end = offsets[row], offsets[row + 1]
         if end - start > _SHORT_ROW:
-            order = np.argsort(neighbors[start:end], kind="mergesort")
-            neighbors[start:end] = neighbors[start:end][order]
-            if weights.size:
-                weights[start:end] = weights[start:end][order]
+            ascending(neighbors[start:end], order[: end - start], spare)
+            for place in range(end - start):
+                moved[place] = neighbors[start + order[place]]
+                weighed[place] = weights[start + order[place]] if weights.size else 0
+            for place in range(end - start):
+                neighbors[start + place] = moved[place]
+                if weights.size:
+                    weights[start + place] = weighed[place]
             continue
         for edge in range(start + 1, end):
             neighbor = neighbors[edge]

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from graphemb.kernels.order import ascending
+
 Scores: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -50,6 +52,19 @@ def count_pass(line: Scores, value: float) -> tuple[int, int]:
 
 
 @njit(nogil=True, cache=True)
+def _number_below(values: Scores, score: float, equal: bool) -> int:
+    """How many of ascending `values` are below `score`, or `equal` to it."""
+    low, high = 0, values.size
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < score or (equal and values[middle] == score):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(nogil=True, cache=True)
 def count_search(line: Scores, values: Scores, above: Ints, equal: Ints) -> None:
     """As `count_pass` for ascending `values` [p] at once; fills `above` and `equal` int64 [p]."""
     size = values.size
@@ -59,8 +74,8 @@ def count_search(line: Scores, values: Scores, above: Ints, equal: Ints) -> None
     for column in range(line.size):
         score = line[column]
         if score >= lowest:
-            over[np.searchsorted(values, score, side="left")] += 1
-            reach[np.searchsorted(values, score, side="right")] += 1
+            over[_number_below(values, score, False)] += 1
+            reach[_number_below(values, score, True)] += 1
     total, met = 0, 0
     for place in range(size - 1, -1, -1):
         total += over[place + 1]
@@ -97,11 +112,13 @@ def place_block(
         if count == 0:
             continue
         line = scores[row]
-        values = np.empty(count, scores.dtype)
+        values, given = np.empty(count, scores.dtype), np.empty(count, scores.dtype)
         for place in range(count):
-            values[place] = line[columns[start + place]]
-        order = np.argsort(values)
-        values = values[order]
+            given[place] = line[columns[start + place]]
+        order = np.empty(count, np.int64)
+        ascending(given, order, np.empty(count, np.int64))
+        for place in range(count):
+            values[place] = given[order[place]]
         above = np.zeros((2, count), np.int64)
         equal = np.zeros((2, count), np.int64)
         for stratum in range(2):
