@@ -26,6 +26,7 @@ PUBLISHED: Mapping[str, str] = {
     "facebook_pages": "https://snap.stanford.edu/data/facebook-large-page-page-network.html",
     "gatne_amazon": "https://github.com/THUDM/GATNE (data/amazon)",
     "gowalla": "https://github.com/gusye1234/LightGCN-PyTorch (data/gowalla)",
+    "ncf_ml1m": "https://github.com/hexiangnan/neural_collaborative_filtering (Data/ml-1m)",
     "ppi": "https://snap.stanford.edu/node2vec/ (Homo sapiens PPI)",
     "twitch_de": "https://snap.stanford.edu/data/twitch-social-networks.html",
     "wiki": "https://github.com/thunlp/OpenNE (data/wiki)",
@@ -35,6 +36,7 @@ PUBLISHED: Mapping[str, str] = {
 LINK = EdgeType("node", "to", "node")
 """The only edge type of the homogeneous sets; each undirected edge stands once."""
 CHECKS_IN = EdgeType("user", "visits", "place")
+WATCHES = EdgeType("user", "watches", "film")
 
 Labels = Mapping[NodeId, tuple[str, ...]]
 """The labels of each labelled node; one or several."""
@@ -235,6 +237,30 @@ def gowalla() -> LinkSet:
     )
     asked = Pairs(test_user, test_place, np.ones(len(test_user), np.bool_))
     return LinkSet(graph, {}, {CHECKS_IN: asked})
+
+
+def ncf_ml1m() -> LinkSet:
+    """MovieLens-1M as NCF divides it: 6,040 users, 3,706 films, 994,169 training pairs.
+
+    He et al. 2017. Test pairs are each user's last film (linked) and 99 others (not linked); 156
+    users have the last film among their own 99, as published.
+
+    Raises:
+        SourceError: a file is missing or cannot be read.
+    """
+    folder = data_folder("ncf_ml1m")
+    user, film = _columns(folder / "ml-1m.train.pairs.tsv", "\t")[:2]
+    asked, last = _columns(folder / "ml-1m.test.rating", "\t")[:2]
+    lines = [line.split("\t") for line in _text(folder / "ml-1m.test.negative").splitlines()]
+    against = [line[0].strip("()").partition(",")[0] for line in lines for one in line[1:] if one]
+    others = pa.array([one for line in lines for one in line[1:] if one])
+    src = pa.concat_arrays([asked, pa.array(against)])
+    linked = np.arange(len(src)) < len(asked)
+    graph = HeteroGraph.from_tables(
+        {"user": {"id": _distinct(user, asked)}, "film": {"id": _distinct(film, last, others)}},
+        {WATCHES: {"src": user, "dst": film}},
+    )
+    return LinkSet(graph, {}, {WATCHES: Pairs(src, pa.concat_arrays([last, others]), linked)})
 
 
 def _graph(src: pa.Array, dst: pa.Array, *, ids: pa.Array | None = None) -> HeteroGraph:
