@@ -55,12 +55,14 @@ class History:
     Attributes:
         losses: of each epoch, the mean over its steps.
         valid: of each epoch, what `Task.validate` said.
+        start: the loss of the first step.
         best: the epoch (from 0) whose parameters were kept; None: the last one's.
         stopped: whether the loop ended before its time.
     """
 
     losses: list[float] = field(default_factory=list)
     valid: list[float] = field(default_factory=list)
+    start: float | None = None
     best: int | None = None
     stopped: bool = False
 
@@ -180,13 +182,16 @@ class _Run:
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._failure(f"the loss is {value}", "not_finite")
+        if self.history.start is None:
+            self.history.start = value
         self.optimizers.step(loss, epoch / self.fields.epochs)
         return value
 
     def _check_divergence(self, loss: float) -> None:
-        past = self.history.losses
-        if past and loss > min(past) + _DIVERGED * max(abs(past[0]), 1.0):
-            raise self._failure(f"the loss diverges: it was {min(past):.3g}, it is {loss:.3g}")
+        start = self.history.start or 0.0
+        lowest = min([start, *self.history.losses])
+        if loss > lowest + _DIVERGED * max(abs(start), 1.0):
+            raise self._failure(f"the loss diverges: it was {lowest:.3g}, it is {loss:.3g}")
 
     def _failure(self, what: str, code: str = "diverged") -> TrainingError:
         """Names the first tensor that is not finite, else the one with the largest component."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from torch import Tensor
 
 from graphemb.errors import ConfigError, UnknownName
 from graphemb.graph import HeteroGraph
@@ -18,28 +16,15 @@ from graphemb.learning import LinkFields
 from graphemb.learning.batches import Batches, Links
 from graphemb.learning.decoders import Decoder
 from graphemb.learning.links import LinkModel, LinkTask
+from graphemb.learning.loop import on_threads
 from graphemb.learning.noise import Noise
 from graphemb.learning.positives import Positives
 from graphemb.testing import BUYS, KNOWS, SELLS, awkward, communities
 from graphemb.types import EdgeType
+from tests.learning.lookup import Lookup
 
 CPU = torch.device("cpu")
 SKIPS = EdgeType("user", "skips", "product")
-
-
-class Lookup(torch.nn.Module):
-    """A vector for every node."""
-
-    def __init__(self, graph: HeteroGraph, dim: int) -> None:
-        super().__init__()
-        self.tables = torch.nn.ModuleDict(
-            {name: torch.nn.Embedding(graph.num_nodes(name), dim) for name in graph.node_types}
-        )
-
-    def forward(
-        self, rows: Mapping[str, Tensor], links: Sequence[Links] | None = None
-    ) -> dict[str, Tensor]:
-        return {name: self.tables[name](row) for name, row in rows.items()}
 
 
 def step(graph: HeteroGraph, fields: LinkFields, epoch: int = 0) -> list[Links]:
@@ -281,12 +266,13 @@ def test_weights_as_ranks_order_edges_by_weight() -> None:
     )
     fields = LinkFields(dim=4, weights="rank", batch_size=48, valid=0.0, learning_rate=0.05)
     task = task_of(graph, fields)
-    optimizer = torch.optim.Adam(task.module.parameters(), 0.05)
-    for epoch in range(40):
-        for loss in task.steps(epoch):
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    optimizer = torch.optim.Adam(task.module.parameters(), 0.1)
+    with on_threads(1):
+        for epoch in range(15):
+            for loss in task.steps(epoch):
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
     tables: Any = task.module.encoder.tables
     scores = (tables["user"].weight @ tables["product"].weight.T).detach().numpy()
     order = [stats.spearmanr(row, np.arange(products)).statistic for row in scores]

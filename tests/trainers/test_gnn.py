@@ -158,7 +158,7 @@ def test_newcomers_are_found_about_as_well_as_by_fitting_again() -> None:
     users = whole.ids("user").to_list()
     new = set(users[::3])
     past = split.train.subgraph({"user": [name for name in users if name not in new]})
-    slow = {**FAST, "epochs": 25, "batch_size": 100, "unknown": 0.3, "learning_rate": 0.015}
+    slow = {**FAST, "epochs": 12, "batch_size": 100, "unknown": 0.3, "learning_rate": 0.03}
     trainer = GraphSAGE(**slow, valid=0.0)
     inductive = trainer.fit_encoder(past).embed(split.train)
     again = trainer.fit(split.train)
