@@ -26,7 +26,15 @@ from benchmarks.recsys.table import markdown
 from graphemb.errors import ConfigError
 from graphemb.files import replace_file
 
-SETS = ("gowalla", "ncf_ml1m", "jobs_views")
+SETS = (
+    "gowalla",
+    "ncf_ml1m",
+    "jobs_views",
+    "dyhatr_ecomm",
+    "hin_amazon",
+    "complete_journey",
+    "gowalla_interests",
+)
 """Modules of this package, in the order of the page."""
 DEFAULT_SEEDS = (0, 1, 2)
 Record = dict[str, Any]

@@ -22,11 +22,14 @@ from graphemb.types import BoolArray, EdgeType, NodeId
 PUBLISHED: Mapping[str, str] = {
     "blogcatalog": "http://leitang.net/social_dimension.html",
     "cora": "https://linqs.org/datasets/#cora",
+    "dyhatr_ecomm": "https://github.com/skx300/DyHATR (data)",
     "facebook": "https://snap.stanford.edu/data/ego-Facebook.html",
     "facebook_pages": "https://snap.stanford.edu/data/facebook-large-page-page-network.html",
     "gatne_amazon": "https://github.com/THUDM/GATNE (data/amazon)",
     "gowalla": "https://github.com/gusye1234/LightGCN-PyTorch (data/gowalla)",
     "ncf_ml1m": "https://github.com/hexiangnan/neural_collaborative_filtering (Data/ml-1m)",
+    "hin_amazon": "https://github.com/librahu/HIN-Datasets-for-Recommendation-and-Network-"
+    "Embedding (Amazon)",
     "ppi": "https://snap.stanford.edu/node2vec/ (Homo sapiens PPI)",
     "twitch_de": "https://snap.stanford.edu/data/twitch-social-networks.html",
     "wiki": "https://github.com/thunlp/OpenNE (data/wiki)",
