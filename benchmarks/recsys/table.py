@@ -77,6 +77,8 @@ def _verdict(one: RecSet, records: Sequence[Record]) -> str:
     simple = [name for name in means if name not in ours]
     said = []
     for word, target in (("Must", one.must), ("Goal", one.goal)):
+        if not target:
+            continue
         wanted = " / ".join(f"{figure:g}" for figure in target)
         met = [name for name in ours if _reaches(means[name], target)]
         said.append(f"{word} {wanted}: " + (f"**met** by {', '.join(met)}." if met else "missed."))
