@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from graphemb.graph import HeteroGraph
 from graphemb.trainers.base import OnEpoch, provenance
 from graphemb.trainers.walk.fields import SkipGramFields
 from graphemb.trainers.walk.result import embeddings
+from graphemb.trainers.walk.resume import checkpoints_of
 from graphemb.trainers.walk.training import train
 from graphemb.types import EdgeType, IntArray, RowArray
 from graphemb.walks import Space, Walker, WalkSpec, node_types_of
@@ -71,23 +73,28 @@ class Metapath2Vec(SkipGramFields):
         *,
         init: Embeddings | None = None,
         on_epoch: OnEpoch | None = None,
+        checkpoint: Path | None = None,
     ) -> Embeddings:
         """One float32 vector [dim] per node on a metapath that a walk joins to another.
 
         Args:
             init: older vectors to go on from; who has one there keeps it when no walk comes by.
+            checkpoint: a folder to write checkpoints to, and to go on from when there are any.
 
         Raises:
             UnknownName: an edge type that is not in the graph.
             GraphError: a hop without edges; names it.
             DimensionMismatch, ConfigError: `init` is of another dimension, or of other nodes.
             TrainingError: the loss is not a number, or diverges.
+            ConfigError, StoreError: a checkpoint of another training, or a damaged one.
         """
         types = node_types_of(hop for metapath in self.metapaths for hop in metapath)
         space = Space.of_graph(graph, types)
         source = _InTurn(tuple(Walker.of(graph, spec, space) for spec in self.walks()))
-        trained = train(self, source, init=init, on_epoch=on_epoch)
-        return embeddings(trained, space, types, provenance(self, graph))
+        made = provenance(self, graph)
+        kept = checkpoints_of(checkpoint, made, init)
+        trained = train(self, source, init=init, on_epoch=on_epoch, checkpoints=kept)
+        return embeddings(trained, space, types, made)
 
 
 @dataclass(frozen=True, eq=False)

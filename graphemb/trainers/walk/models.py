@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from graphemb.embeddings import Embeddings
 from graphemb.graph import HeteroGraph
 from graphemb.trainers.base import EdgeTypeWeights, OnEpoch, embedded_types, provenance
 from graphemb.trainers.walk.fields import SkipGramFields
 from graphemb.trainers.walk.result import embeddings
+from graphemb.trainers.walk.resume import checkpoints_of
 from graphemb.trainers.walk.training import train
 from graphemb.walks import Walker, WalkSpec
 
@@ -52,21 +54,26 @@ class GraphWalkFields(SkipGramFields):
         *,
         init: Embeddings | None = None,
         on_epoch: OnEpoch | None = None,
+        checkpoint: Path | None = None,
     ) -> Embeddings:
         """One float32 vector [dim] per node that a walk joins to another.
 
         Args:
             init: older vectors to go on from; who has one there keeps it when no walk comes by.
+            checkpoint: a folder to write checkpoints to, and to go on from when there are any.
 
         Raises:
             UnknownName: an edge type that is not in the graph.
             DimensionMismatch, ConfigError: `init` is of another dimension, or of other nodes.
             TrainingError: the loss is not a number, or diverges.
+            ConfigError, StoreError: a checkpoint of another training, or a damaged one.
         """
         walker = Walker.of(graph, self.walks())
-        trained = train(self, walker, init=init, on_epoch=on_epoch)
+        made = provenance(self, graph)
+        kept = checkpoints_of(checkpoint, made, init)
+        trained = train(self, walker, init=init, on_epoch=on_epoch, checkpoints=kept)
         types = embedded_types(graph, self.edge_types)
-        return embeddings(trained, walker.space, types, provenance(self, graph))
+        return embeddings(trained, walker.space, types, made)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from graphemb.checks import check_positive
 from graphemb.embeddings import Embeddings
@@ -12,6 +13,7 @@ from graphemb.graph import HeteroGraph
 from graphemb.trainers.base import OnEpoch, describe, provenance
 from graphemb.trainers.walk.fields import SkipGramFields
 from graphemb.trainers.walk.result import embeddings
+from graphemb.trainers.walk.resume import checkpoints_of
 from graphemb.trainers.walk.training import train
 from graphemb.types import EdgeType, NodeId, NodeType, check_name
 from graphemb.walks import SequenceSource, graph_sequences, id_sequences
@@ -51,12 +53,14 @@ class SequenceSkipGram(SkipGramFields):
         *,
         init: Embeddings | None = None,
         on_epoch: OnEpoch | None = None,
+        checkpoint: Path | None = None,
     ) -> Embeddings:
         """One float32 vector [dim] per node that `along` leads to.
 
         Args:
             init: older vectors to go on from; who has one there keeps it when it is in no
                 sequence.
+            checkpoint: a folder to write checkpoints to, and to go on from when there are any.
 
         Raises:
             ConfigError: `along` is None; `init` is of other nodes.
@@ -64,6 +68,7 @@ class SequenceSkipGram(SkipGramFields):
             GraphError: its edges have no times.
             DimensionMismatch: `init` is of another dimension.
             TrainingError: the loss is not a number, or diverges.
+            ConfigError, StoreError: a checkpoint of another training, or a damaged one.
         """
         if self.along is None:
             raise ConfigError(
@@ -73,8 +78,10 @@ class SequenceSkipGram(SkipGramFields):
             )
         corpus = graph_sequences(graph, self.along, session_gap=self.session_gap)
         source = SequenceSource(corpus, self.seed)
-        trained = train(self, source, init=init, on_epoch=on_epoch)
-        return embeddings(trained, corpus.space, [self.along.dst], provenance(self, graph))
+        made = provenance(self, graph)
+        kept = checkpoints_of(checkpoint, made, init)
+        trained = train(self, source, init=init, on_epoch=on_epoch, checkpoints=kept)
+        return embeddings(trained, corpus.space, [self.along.dst], made)
 
     def fit_sequences(
         self,
