@@ -226,40 +226,29 @@ def interests(
     if alike is not None:
         check_number("alike", alike, low=-1.0, high=1.0)
     weighting = read_weighting(weight)
-    vectors = embeddings[along.dst]
+    vectors, ids = embeddings[along.dst], graph.ids(along.src)
     hop = weigh_edges(graph, along, weighting, relative=True)
     row_of = np.full(graph.num_nodes(along.dst), -1, np.int64)
     row_of[graph.rows(along.dst, vectors.ids)] = np.arange(len(vectors))
     offsets, members, weights = _distinct_members(hop.adjacency, hop.weights, row_of)
-    rows = offsets.size - 1
-    medoid = np.empty((rows, k), np.int64)
-    share = np.empty((rows, k), np.float32)
-    units = unit_rows(vectors.matrix)
-    limit = 2.0 if alike is None else float(alike)
+    medoid, share = np.empty((len(ids), k), np.int64), np.empty((len(ids), k), np.float32)
+    units, limit = unit_rows(vectors.matrix), 2.0 if alike is None else float(alike)
     run = partial(ward.medoids, offsets, members, weights, units, most, limit, medoid, share)
     over_rows(run, offsets)
-    there = medoid >= 0
-    counts = there.sum(axis=1)
-    found = members[medoid[there]]
-    have = counts > 0
-    ids = graph.ids(along.src)
+    counts = (medoid >= 0).sum(axis=1)
+    rows = members[medoid[medoid >= 0]]
+    told = {"k": k, "weight": described(weighting), "most": most, "alike": alike}
     return Interests(
         along.src,
         along.dst,
-        ids.take(np.flatnonzero(have)),
-        np.concatenate([[0], np.cumsum(counts[have])]).astype(np.int64),
-        vectors.matrix[found],
-        share[there],
-        vectors.ids.array.take(pa.array(found)),
-        ids.take(np.flatnonzero(~have)),
+        ids.take(np.flatnonzero(counts)),
+        np.concatenate([[0], np.cumsum(counts[counts > 0])]).astype(np.int64),
+        vectors.matrix[rows],
+        share[medoid >= 0],
+        vectors.ids.array.take(pa.array(rows)),
+        ids.take(np.flatnonzero(counts == 0)),
         {
-            "interests": {
-                "along": str(along),
-                "k": k,
-                "weight": described(weighting),
-                "most": most,
-                "alike": alike,
-            },
+            "interests": {"along": str(along), **told},
             "graph": graph.fingerprint,
             "embeddings": embeddings.provenance,
         },
