@@ -36,7 +36,7 @@ class GNNFields(LinkFields):
         dropout: share of components a layer forgets in training.
         normalize: vectors have length 1, so that dot products are cosines.
         fanouts: neighbours drawn per edge type at each layer, nearest first, -1 for all. None:
-            the whole graph in every step up to five million edges, beyond that 10 a layer.
+            the whole graph in every step up to a million edges, beyond that 10 a layer.
 
     Nodes without edges are missing unless they have columns that are looked at. Node types
     without edges or columns are left out.

@@ -29,7 +29,7 @@ from graphemb.types import FloatArray, NodeType
 if TYPE_CHECKING:
     from graphemb.trainers.gnn.models import GNN
 
-_WHOLE = 5_000_000
+_WHOLE = 1_000_000
 """Edges of the largest graph that is in every step as a whole."""
 _FANOUT = 10
 
