@@ -124,64 +124,89 @@ def _make_desk(radius: int, negatives: int, dim: int) -> Desk:
 def _learn_sequence(
     model: Model, noise: Noise, plan: Plan, desk: Desk, tokens: Rows, number: int
 ) -> tuple[float, int]:
-    inputs, dim = model.inputs, model.dim
+    """Learn from one sequence.
+
+    Arrays leave their tuples before the loop, and the loop calls what works on them itself:
+    each array that changes hands there is counted atomically, which threads wait for.
+    """
+    inputs, outputs, dim, seen = model
+    table, segments, negatives = noise
+    contexts, targets, slopes, moves, mean = desk
+    radius, cbow = plan.radius, plan.cbow
     key = make_key(make_key(plan.seed, _NOISE_STREAM), number)
     done = number / plan.total
     rate = np.float32(plan.rate + (plan.min_rate - plan.rate) * done)
     loss, pairs = 0.0, 0
-    width = desk.targets.size // 2
-    ahead, now = desk.targets[:width], desk.targets[width:]
-    draws = 1 + noise.negatives
+    width = targets.size // 2
+    ahead, now = targets[:width], targets[width:]
+    draws = 1 + negatives
     none, one = int(np.int64(0)), int(np.int64(1))  # a literal would be compiled for apart
-    _draw_targets(model, noise, tokens[0], key, none, ahead)
-    for place in range(min(plan.radius, tokens.size)):
+    _draw_targets(outputs, dim, table, segments, negatives, tokens[0], key, none, ahead)
+    for place in range(min(radius, tokens.size)):
         _fetch_row(inputs, np.int64(tokens[place]) * dim, dim)
     for place in range(tokens.size):
-        now, ahead = ahead, now
+        for target in range(width):
+            now[target] = ahead[target]
         if place + 1 < tokens.size:
-            _draw_targets(model, noise, tokens[place + 1], key, (place + 1) * draws, ahead)
-        if place + plan.radius < tokens.size:
-            _fetch_row(inputs, np.int64(tokens[place + plan.radius]) * dim, dim)
-        reach = 1 + below(draw(key, place * draws), plan.radius)
+            first = (place + 1) * draws
+            middle = tokens[place + 1]
+            _draw_targets(outputs, dim, table, segments, negatives, middle, key, first, ahead)
+        if place + radius < tokens.size:
+            _fetch_row(inputs, np.int64(tokens[place + radius]) * dim, dim)
+        reach = 1 + below(draw(key, place * draws), radius)
         count = none
         for other in range(max(0, place - reach), min(tokens.size, place + reach + 1)):
             if other != place:
-                desk.contexts[count] = np.int64(tokens[other]) * dim
+                contexts[count] = np.int64(tokens[other]) * dim
                 count += 1
         for spare in range(count, count + TILE):
-            desk.contexts[spare] = desk.contexts[0]
-        model.seen[tokens[place]] = 1
-        if plan.cbow:
-            _learn_mean(model, noise.negatives, desk, now, count, rate)
+            contexts[spare] = contexts[0]
+        seen[tokens[place]] = 1
+        if cbow:
+            _learn_mean(
+                inputs, outputs, dim, negatives, contexts, slopes, moves, mean, now, count, rate
+            )
             count = one
         else:
-            _learn(inputs, model.outputs, dim, noise.negatives, desk, now, count, rate)
+            center.measure(inputs, outputs, dim, contexts, count, now, rate, slopes)
+            center.label(now, count, negatives, rate, slopes)
+            center.sum_target_moves(inputs, dim, contexts, count, width, slopes, moves)
+            center.move_contexts(inputs, outputs, dim, contexts, count, now, slopes)
+            center.move_targets(outputs, dim, now, negatives, moves)
         if (number + place) % plan.loss_every == 0:
-            loss += center.loss_of(desk.slopes, count, noise.negatives, rate)
+            loss += center.loss_of(slopes, count, negatives, rate)
             pairs += count
     return loss, pairs
 
 
 @njit(nogil=True, cache=True)
 def _draw_targets(
-    model: Model, noise: Noise, middle: int, key: np.uint64, number: int, targets: Ints
+    outputs: Floats,
+    dim: int,
+    table: Hashes,
+    segments: Ints,
+    negatives: int,
+    middle: int,
+    key: np.uint64,
+    number: int,
+    targets: Ints,
 ) -> None:
     """Fill `targets`: the center's row, then its negatives' (-1: it drew itself), and fetch them.
 
     What is left of the last group repeats the center; its slopes are set to zero.
     """
     segment = 0
-    while middle >= noise.segments[segment + 1]:
+    while middle >= segments[segment + 1]:
         segment += 1
-    start = noise.segments[segment]
-    size = noise.segments[segment + 1] - start
+    start = segments[segment]
+    size = segments[segment + 1] - start
     for target in range(targets.size):
         row = int(np.int64(middle))
-        if 0 < target <= noise.negatives:
-            row = start + alias.pick(noise.table, start, size, draw(key, number + target))
-        targets[target] = row * model.dim
-        if target <= noise.negatives:
-            _fetch_row(model.outputs, row * model.dim, model.dim)
+        if 0 < target <= negatives:
+            row = start + alias.pick(table, start, size, draw(key, number + target))
+        targets[target] = row * dim
+        if target <= negatives:
+            _fetch_row(outputs, row * dim, dim)
 
 
 @njit(nogil=True, cache=True)
@@ -191,32 +216,20 @@ def _fetch_row(matrix: Floats, row: int | np.int64, dim: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _learn(
+def _learn_mean(
     inputs: Floats,
     outputs: Floats,
     dim: int,
     negatives: int,
-    desk: Desk,
+    contexts: Ints,
+    slopes: Floats,
+    moves: Floats,
+    mean: Floats,
     targets: Ints,
     count: int,
     rate: np.float32,
 ) -> None:
-    """One center: move its targets and the first `count` contexts."""
-    contexts, slopes, moves = desk.contexts, desk.slopes, desk.moves
-    center.measure(inputs, outputs, dim, contexts, count, targets, rate, slopes)
-    center.label(targets, count, negatives, rate, slopes)
-    center.sum_target_moves(inputs, dim, contexts, count, targets.size, slopes, moves)
-    center.move_contexts(inputs, outputs, dim, contexts, count, targets, slopes)
-    center.move_targets(outputs, dim, targets, negatives, moves)
-
-
-@njit(nogil=True, cache=True)
-def _learn_mean(
-    model: Model, negatives: int, desk: Desk, targets: Ints, count: int, rate: np.float32
-) -> None:
-    """One center of CBOW: `desk.mean` holds the mean of the contexts, then how far it moves."""
-    inputs, dim = model.inputs, model.dim
-    contexts, slopes, mean = desk.contexts, desk.slopes, desk.mean
+    """One center of CBOW: `mean` holds the mean of the contexts, then how far it moves."""
     only = np.zeros(TILE, np.int64)
     one = int(np.int64(1))
     share = spread(np.float32(1.0 / count))
@@ -227,12 +240,12 @@ def _learn_mean(
             total = add(total, load(inputs, contexts[context] + j))
         store(mean, j, mul(total, share))
         store(mean, dim + j, zero)
-    center.measure(mean, model.outputs, dim, only, one, targets, rate, slopes)
+    center.measure(mean, outputs, dim, only, one, targets, rate, slopes)
     center.label(targets, one, negatives, rate, slopes)
-    center.sum_target_moves(mean, dim, only, one, targets.size, slopes, desk.moves)
+    center.sum_target_moves(mean, dim, only, one, targets.size, slopes, moves)
     only[0] = dim
-    center.move_contexts(mean, model.outputs, dim, only, one, targets, slopes)
-    center.move_targets(model.outputs, dim, targets, negatives, desk.moves)
+    center.move_contexts(mean, outputs, dim, only, one, targets, slopes)
+    center.move_targets(outputs, dim, targets, negatives, moves)
     for context in range(count):
         for j in range(0, dim, LANES):
             place = contexts[context] + j

@@ -85,6 +85,24 @@ def torch_step(
     return moved.numpy(), (outputs.detach() - RATE * outputs.grad).numpy(), float(loss.detach())
 
 
+def _learn(
+    model: skipgram.Model,
+    desk: skipgram.Desk,
+    negatives: int,
+    targets: npt.NDArray[np.int64],
+    count: int,
+) -> None:
+    """The five parts of a step, as `train` has them in its loop."""
+    inputs, outputs, dim = model.inputs, model.outputs, model.dim
+    rate, contexts, slopes = np.float32(RATE), desk.contexts, desk.slopes
+    center_kernel.measure(inputs, outputs, dim, contexts, count, targets, rate, slopes)
+    center_kernel.label(targets, count, negatives, rate, slopes)
+    moves = desk.moves
+    center_kernel.sum_target_moves(inputs, dim, contexts, count, targets.size, slopes, moves)
+    center_kernel.move_contexts(inputs, outputs, dim, contexts, count, targets, slopes)
+    center_kernel.move_targets(outputs, dim, targets, negatives, moves)
+
+
 @pytest.mark.parametrize("dim", [16, 48, 128])
 @pytest.mark.parametrize("negatives", [1, 2, 3, 5, 6, 11])
 @pytest.mark.parametrize("num_contexts", [1, 2, 4, 7, 12])
@@ -100,8 +118,7 @@ def test_one_center_moves_by_torchs_gradient(dim: int, negatives: int, num_conte
     desk.contexts[num_contexts:] = contexts[0] * dim
     targets = np.full(desk.targets.size // 2, center * dim)
     targets[1 : negatives + 1] = np.array(drawn) * dim
-    args = (model.inputs, model.outputs, dim, negatives, desk, targets, num_contexts)
-    skipgram._learn(*args, np.float32(RATE))
+    _learn(model, desk, negatives, targets, num_contexts)
     inputs, outputs, loss = torch_step(before, contexts, center, drawn, cbow=False)
     after = matrices(model)
     np.testing.assert_allclose(after[0], inputs, atol=2e-6)
