@@ -32,8 +32,9 @@ def _sage(seed: int) -> Any:
     return ge.GraphSAGE(
         dim=128,
         inputs="features",
-        epochs=10,
-        batch_size=8192,
+        epochs=2,
+        batch_size=1024,
+        fanouts=(10,),
         normalize=True,
         loss="softmax",
         negatives="in_batch",
@@ -60,7 +61,8 @@ def vectors_of(labelled: Labelled, make: Make, seed: int) -> FloatArray:
     matrix = placed(make(seed).fit(labelled.graph)["node"], labelled.graph, "node")
     matrix = matrix - matrix.mean(axis=0)
     spread = np.maximum(np.sqrt(matrix.shape[1]) * matrix.std(axis=0), 1e-9)
-    return (matrix / spread).astype(np.float32)
+    scaled: FloatArray = (matrix / spread).astype(np.float32)
+    return scaled
 
 
 def figures_of(

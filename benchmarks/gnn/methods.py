@@ -130,7 +130,7 @@ def _lightgcn(seed: int) -> Any:
         self_loops=1.0,
         message_share=0.5,
         epochs=75,
-        learning_rate=0.003,
+        learning_rate=0.01,
         start_length=0.6,
         seed=seed,
     )
