@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -133,37 +134,7 @@ def _child(limit: int, *arguments: object) -> Row:
 def markdown(result: dict[str, Any]) -> str:
     """The figures as a page: one column per size, costs against the first."""
     rows: list[Row] = result["rows"]
-    first = rows[0]
-    figures: list[tuple[str, list[str]]] = [
-        ("undirected edges", [f"{row['edges']:,.0f}" for row in rows]),
-        ("graph on disk", [readable(row["graph_bytes"]) for row in rows]),
-        ("two matrices", [readable(row["matrix_bytes"]) for row in rows]),
-        ("generated in", [f"{row['generate_seconds']:.0f} s" for row in rows]),
-        ("mapped in", [f"{row['load_seconds']:.2f} s" for row in rows]),
-        ("walk steps/s", [f"{row['steps_per_second'] / 1e6:.1f} M" for row in rows]),
-        (
-            "random reads/s over the graph",
-            [f"{row['graph_reads_per_second'] / 1e6:.1f} M" for row in rows],
-        ),
-        ("share of the limit, 2 reads a step", [f"{_share(row):.0%}" for row in rows]),
-        ("fit", [f"{row['fit_seconds']:.1f} s" for row in rows]),
-        ("tokens/s", [f"{row['tokens_per_second'] / 1e6:.2f} M" for row in rows]),
-        (
-            "random reads/s over the matrices",
-            [f"{row['matrix_reads_per_second'] / 1e6:.1f} M" for row in rows],
-        ),
-        ("fit, µs a node", [f"{1e6 * _seconds(row):.1f}" for row in rows]),
-        ("against the first", [f"{_seconds(row) / _seconds(first):.2f}x" for row in rows]),
-        ("random reads slower by", [f"{_slower(first, row):.2f}x" for row in rows]),
-        (
-            "beyond what reads explain (at most 1.50x)",
-            [f"{_seconds(row) / _seconds(first) / _slower(first, row):.2f}x" for row in rows],
-        ),
-        ("peak memory", [readable(row["peak_bytes"]) for row in rows]),
-        ("above the interpreter, bytes a node", [f"{_bytes(row):.0f}" for row in rows]),
-        ("estimated peak", [readable(row["estimate_bytes"]) for row in rows]),
-        ("estimate / peak", [f"{row['estimate_bytes'] / row['peak_bytes']:.2f}" for row in rows]),
-    ]
+    figures = [(name, [cell(row, rows[0]) for row in rows]) for name, cell in _FIGURES]
     head = ["", *(f"{row['nodes']:,.0f} nodes" for row in rows)]
     table = [head, ["---", *("---:" for _ in rows)], *([name, *cells] for name, cells in figures)]
     settings, versions = (
@@ -187,17 +158,51 @@ def markdown(result: dict[str, Any]) -> str:
     )
 
 
-def _share(row: Row) -> float:
-    return 2 * row["steps_per_second"] / row["graph_reads_per_second"]
-
-
 def _seconds(row: Row) -> float:
     return row["fit_seconds"] / row["nodes"]
 
 
-def _slower(first: Row, row: Row) -> float:
+def _against(row: Row, first: Row) -> float:
+    return _seconds(row) / _seconds(first)
+
+
+def _slower(row: Row, first: Row) -> float:
     return first["matrix_reads_per_second"] / row["matrix_reads_per_second"]
 
 
-def _bytes(row: Row) -> float:
-    return (row["peak_bytes"] - row["own_bytes"]) / row["nodes"]
+_FIGURES: list[tuple[str, Callable[[Row, Row], str]]] = [
+    ("undirected edges", lambda row, _: f"{row['edges']:,.0f}"),
+    ("graph on disk", lambda row, _: readable(row["graph_bytes"])),
+    ("two matrices", lambda row, _: readable(row["matrix_bytes"])),
+    ("generated in", lambda row, _: f"{row['generate_seconds']:.0f} s"),
+    ("mapped in", lambda row, _: f"{row['load_seconds']:.2f} s"),
+    ("walk steps/s", lambda row, _: f"{row['steps_per_second'] / 1e6:.1f} M"),
+    (
+        "random reads/s over the graph",
+        lambda row, _: f"{row['graph_reads_per_second'] / 1e6:.1f} M",
+    ),
+    (
+        "share of the limit, 2 reads a step",
+        lambda row, _: f"{2 * row['steps_per_second'] / row['graph_reads_per_second']:.0%}",
+    ),
+    ("fit", lambda row, _: f"{row['fit_seconds']:.1f} s"),
+    ("tokens/s", lambda row, _: f"{row['tokens_per_second'] / 1e6:.2f} M"),
+    (
+        "random reads/s over the matrices",
+        lambda row, _: f"{row['matrix_reads_per_second'] / 1e6:.1f} M",
+    ),
+    ("fit, µs a node", lambda row, _: f"{1e6 * _seconds(row):.1f}"),
+    ("against the first", lambda row, first: f"{_against(row, first):.2f}x"),
+    ("random reads slower by", lambda row, first: f"{_slower(row, first):.2f}x"),
+    (
+        "beyond what reads explain (at most 1.50x)",
+        lambda row, first: f"{_against(row, first) / _slower(row, first):.2f}x",
+    ),
+    ("peak memory", lambda row, _: readable(row["peak_bytes"])),
+    (
+        "above the interpreter, bytes a node",
+        lambda row, _: f"{(row['peak_bytes'] - row['own_bytes']) / row['nodes']:.0f}",
+    ),
+    ("estimated peak", lambda row, _: readable(row["estimate_bytes"])),
+    ("estimate / peak", lambda row, _: f"{row['estimate_bytes'] / row['peak_bytes']:.2f}"),
+]

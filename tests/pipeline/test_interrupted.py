@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from graphemb.embeddings import Embeddings
 from graphemb.errors import UnknownName
 from graphemb.evaluate import Report
 from graphemb.pipeline import RunConfig, run
+from graphemb.pipeline.fits import Fits, Kept
+from graphemb.progress import EpochEvent, Step, Steps
 from graphemb.store import EmbeddingStore
 
 RunFile = Callable[..., Path]
@@ -120,3 +123,63 @@ def test_a_run_killed_after_publishing_does_not_publish_again(run_file: RunFile)
     check_goes_on(path)
     records = EmbeddingStore(path.parent / "embeddings").versions("shop")
     assert [record.version for record in records] == [1]
+
+
+WALKS = """[fit.walks]
+trainer = "DeepWalk"
+dim = 8
+walk_length = 10
+walks_per_node = 2
+epochs = 4
+deterministic = true
+
+[fit.svd]
+"""
+
+
+class Pressed(Steps):
+    """Presses Ctrl-C in a fit, at its first event from some epoch on."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.results: dict[str, str] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        step = Step()
+        step.on_epoch = self._press  # type: ignore[method-assign]
+        yield step
+        self.results[name] = step.result
+
+    def _press(self, event: EpochEvent) -> None:
+        if event.epoch >= self.at:
+            raise KeyboardInterrupt
+
+
+def test_fault_086_a_run_stopped_within_a_fit_goes_on_from_its_checkpoint(
+    run_file: RunFile,
+) -> None:
+    config = RunConfig.read(run_file("[fit.svd]\n", WALKS))
+    whole = run(config, steps=Steps())
+    with pytest.raises(KeyboardInterrupt):
+        run(config, steps=Pressed(2.0), fresh=True)
+    fits = Fits(config.folder / ".graphemb" / "shop")
+    assert fits.kept() == Kept(("floor",), ("walks",))
+    again = Pressed(9.0)
+    result = run(config, steps=again)
+    assert again.results["fit walks"].endswith("gone on from a checkpoint")
+    for node_type, part in whole.candidates["walks"].items():
+        assert np.array_equal(result.candidates["walks"][node_type].matrix, part.matrix)
+    assert fits.kept() == Kept(("floor", "svd", "walks"), ())
+    assert not (fits.folder / ".checkpoints").exists()
+
+
+def test_a_checkpoint_of_other_fields_is_not_gone_on_from(run_file: RunFile) -> None:
+    config = RunConfig.read(run_file("[fit.svd]\n", WALKS))
+    with pytest.raises(KeyboardInterrupt):
+        run(config, steps=Pressed(1.0))
+    other = RunConfig.read(run_file("[fit.svd]\n", WALKS.replace("epochs = 4", "epochs = 2")))
+    told = Pressed(9.0)
+    result = run(other, steps=told)
+    assert "checkpoint" not in told.results["fit walks"]
+    assert len(result.candidates["walks"].provenance["training"]["losses"]) == 2
