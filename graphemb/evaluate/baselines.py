@@ -132,11 +132,14 @@ class Chain:
         """float32 [b, n] = reached x the last step, by whichever of two ways does less work."""
         step = self.steps[-1]
         paths = float(np.diff(step.indptr)[reached.indices].sum())
-        wide = reached.shape[0] * max(step.shape) * 4 > _WIDE
-        if wide or paths * _DENSE_GAIN < float(step.nnz) * reached.shape[0]:
+        if paths * _DENSE_GAIN < float(step.nnz) * reached.shape[0]:
             return np.asarray((reached @ step).toarray(), np.float32)
-        turned = np.ascontiguousarray(reached.toarray().T, np.float32)
-        return multiply(self._last_turned, turned).T
+        out = np.empty((reached.shape[0], step.shape[1]), np.float32)
+        height = max(1, _WIDE // (4 * max(step.shape)))
+        for low in range(0, reached.shape[0], height):
+            rows = np.ascontiguousarray(reached[low : low + height].toarray().T, np.float32)
+            out[low : low + height] = multiply(self._last_turned, rows).T
+        return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from graphemb.embeddings import Embeddings, Vectors
 from graphemb.errors import ConfigError, UnknownName
-from graphemb.evaluate import Evaluation, GivenNegatives, Report, evaluate_links
+from graphemb.evaluate import Evaluation, GivenNegatives, Report, baselines, evaluate_links
 from graphemb.evaluate.baselines import BASELINES, baseline_scorers
 from graphemb.evaluate.pairs import AskedPairs
 from graphemb.evaluate.vectors import vector_scorer
@@ -130,6 +131,25 @@ def test_the_blocks_change_nothing() -> None:
         assert (parts.placed.tied == whole.placed.tied).all()
         assert (parts.own.above == whole.own.above).all()
         assert parts.unseen_top == pytest.approx(whole.unseen_top)
+
+
+@pytest.mark.parametrize("bytes_at_once", [1, 1 << 12, 1 << 29])
+@pytest.mark.parametrize("gain", [0, 1 << 40])
+def test_a_chain_counts_the_same_by_either_product(
+    monkeypatch: pytest.MonkeyPatch, bytes_at_once: int, gain: int
+) -> None:
+    """Sparse (no gain) or dense (all gain), some sources at a time: the dense formula's scores."""
+    monkeypatch.setattr(baselines, "_WIDE", bytes_at_once)
+    monkeypatch.setattr(baselines, "_DENSE_GAIN", gain)
+    generator = np.random.default_rng(0)
+    start, first, last = (
+        sparse.random(*shape, density=0.2, random_state=generator, format="csr", dtype=np.float32)
+        for shape in ((30, 20), (20, 25), (25, 40))
+    )
+    chain = baselines.Chain("paths", sparse.csr_matrix(start), [first, sparse.csr_matrix(last)])
+    asked = generator.integers(0, 30, 17)
+    expected = start.toarray()[asked] @ first.toarray() @ last.toarray()
+    np.testing.assert_allclose(chain.block(asked), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_no_block_is_larger_than_asked() -> None:
