@@ -143,7 +143,7 @@ def _in_turn(
                 continue
             runs.setdefault(who, []).append(found)
     if OURS not in runs and OURS not in missing:
-        missing[OURS] = "there is no such trainer"
+        missing[OURS] = "no runner of ours takes part"
     return {who: results.summed_up(found) for who, found in runs.items()}, missing
 
 

@@ -157,6 +157,10 @@ def _best(dim: int) -> ge.DeepWalk:
     return ge.DeepWalk(dim=dim, walks_per_node=2)
 
 
+def _fastrp(*weights: float) -> Callable[[int], ge.FastRP]:
+    return lambda dim: ge.FastRP(dim=dim, weights=weights)
+
+
 def _keep(meter: Meter, embeddings: ge.Embeddings) -> None:
     """Save vectors by node number, zeros where there are none, for the judge."""
     vectors = embeddings["node"]
@@ -289,7 +293,8 @@ TASKS: dict[str, Task] = {
     "deepwalk": _deepwalk,
     "best": _fit(_best),
     "fastrp": _fit(lambda dim: ge.FastRP(dim=dim)),
-    "fastrp:GDS's weights": _fit(lambda dim: ge.FastRP(dim=dim, weights=(0.0, 1.0, 1.0, 1.0))),
+    "fastrp:GDS's weights": _fit(_fastrp(0, 0, 1, 1, 1)),  # GDS counts from the first power
+    "fastrp:powers 3 and 4": _fit(_fastrp(0, 0, 0, 1, 1)),
     "svd": _fit(lambda dim: ge.SVD(dim=dim)),
     "prone": _fit(lambda dim: ge.ProNE(dim=dim)),
     "derive": _derive,

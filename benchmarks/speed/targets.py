@@ -124,13 +124,19 @@ def _to_quality(f: Figures) -> float | None:
     return min(entry["seconds"] for entry in peers) / min(good) if good else None
 
 
-def _fastrp(f: Figures) -> float | None:
+def _fastrp(f: Figures, auc: float, knn: float) -> float | None:
+    """GDS's FastRP over our fastest that is as good as this in both."""
     good = [
         entry["seconds"]
         for entry in f.entries("fastrp", OURS)
-        if entry["auc"] >= 0.830 and entry["knn"] >= 0.984
+        if entry["auc"] >= auc and entry["knn"] >= knn
     ]
     return float(f.entry("fastrp", "neo4j_gds")["seconds"] / min(good)) if good else None
+
+
+def _fastrp_as_good(f: Figures) -> float | None:
+    peer = f.entry("fastrp", "neo4j_gds")
+    return _fastrp(f, peer["auc"], peer["knn"])
 
 
 def _node2vec_epoch(f: Figures) -> float:
@@ -191,7 +197,14 @@ def _targets() -> Iterator[Target]:
             yield Target(
                 "G1", f"whole run, {name} above {peer}'s best", _no_worse("whole", key, peer), 0
             )
-    yield Target("G1", "FastRP at AUC .830 and kNN .984, x Neo4j GDS's", _fastrp, 1.5, 3)
+    yield Target(
+        "G1",
+        "FastRP at AUC .830 and kNN .984, x Neo4j GDS's",
+        lambda f: _fastrp(f, 0.830, 0.984),
+        1.5,
+        3,
+    )
+    yield Target("G1", "FastRP at no less than GDS's quality, x GDS's", _fastrp_as_good, 1.5, 3)
     yield Target("G1", "best walk model, AUC", _of("best", "auc"), 0.845)
     yield Target("G1", "best walk model, kNN", _of("best", "knn"), 0.985)
     yield Target("G1", "best walk model, seconds", _of("best", "seconds"), 30, at_most=True)
