@@ -290,14 +290,20 @@ def test_the_version_is_told(command: Command) -> None:
 def test_ctrl_c_ends_with_a_line_and_status_130(
     shop: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from graphemb.store import EmbeddingStore
     from graphemb.trainers.spectral import SVD
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SVD, "fit", interrupted)
-    status, _, err = command("run", "shop.toml", "--fresh")
+    with monkeypatch.context() as patch:
+        patch.setattr(SVD, "fit", interrupted)
+        status, _, err = command("run", "shop.toml", "--fresh")
     assert status == 130 and "nothing is left half-written" in err and "Traceback" not in err
+    assert "nothing was fitted yet; graphemb run shop.toml begins anew" in err
+    monkeypatch.setattr(EmbeddingStore, "publish", interrupted)
+    status, _, err = command("run", "shop.toml")
+    assert status == 130 and "kept: the vectors of svd; graphemb run shop.toml goes on" in err
 
 
 def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
