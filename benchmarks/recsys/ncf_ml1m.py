@@ -46,11 +46,11 @@ def counted(baseline: BaselineName, row: str, seed: int) -> Measured:
 
 
 def _als(seed: int) -> Measured:
-    return fitted(ge.ALS(dim=64, epochs=20, unobserved_weight=0.1, seed=seed))
+    return fitted(ge.ALS(dim=64, unobserved_weight=0.3, regularization=0.006, seed=seed))
 
 
 def _light(seed: int) -> Measured:
-    return fitted(ge.LightGCN(dim=64, epochs=12, regularization=1e-5, seed=seed))
+    return fitted(ge.LightGCN(dim=64, epochs=24, regularization=1e-6, length_power=0.4, seed=seed))
 
 
 def _gmf(seed: int) -> Measured:
