@@ -9,6 +9,11 @@ rates of .025, .05 and .1, and 90, 98 and 99 % of nodes have neighbours of their
 with ten times the walks on BlogCatalog .025 is better than .05 by a little. So .05 for few walks,
 .025 for many. Radius 5 costs half of 10 and loses next to nothing on either graph. The rest is
 as in the papers.
+
+One step of smoothing (`smoothing=1`) after one walk a node on G1 brings 99.0 % of nodes neighbours
+of their own community instead of 97.8 %, at the same AUC (.831 of the .834 that the communities
+themselves give); on halves of the training labels of PPI and Wiki it gains a point or two of
+Micro-F1. It is no part of the papers' models, so it is asked for, not the default.
 """
 
 from graphemb.trainers.walk.fields import Objective, SkipGramFields

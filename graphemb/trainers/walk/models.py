@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from graphemb.checks import check_int
 from graphemb.embeddings import Embeddings
 from graphemb.graph import HeteroGraph
 from graphemb.trainers.base import EdgeTypeWeights, OnEpoch, embedded_types, provenance
 from graphemb.trainers.walk.fields import SkipGramFields
 from graphemb.trainers.walk.result import embeddings
 from graphemb.trainers.walk.resume import checkpoints_of
+from graphemb.trainers.walk.smoothing import smooth
 from graphemb.trainers.walk.training import train
 from graphemb.walks import Walker, WalkSpec
 
@@ -24,6 +26,9 @@ class GraphWalkFields(SkipGramFields):
         walks_per_node: walks from every node in an epoch.
         edge_types: which, or which with what weight; None: all, weight 1.
         directed: walk edges only as stored; else both ways.
+        smoothing: times that each vector becomes the mean of itself and the weighted mean of its
+            neighbours' (as walked) in the end. Once costs a hundredth of a short training, and
+            brings few walks nearer to what many would give; 0 leaves vectors as trained.
 
     Nodes that no walk joins to another are missing. Node types at no end of the chosen edge types
     are left out.
@@ -33,9 +38,11 @@ class GraphWalkFields(SkipGramFields):
     walks_per_node: int = 10
     edge_types: EdgeTypeWeights = None
     directed: bool = False
+    smoothing: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_int("smoothing", self.smoothing, low=0, high=100)
         self.walks()
 
     def walks(self) -> WalkSpec:
@@ -72,6 +79,9 @@ class GraphWalkFields(SkipGramFields):
         made = provenance(self, graph)
         kept = checkpoints_of(checkpoint, made, init)
         trained = train(self, walker, init=init, on_epoch=on_epoch, checkpoints=kept)
+        merged = graph.homogeneous(self.edge_types, directed=self.directed)
+        for _ in range(self.smoothing):
+            smooth(merged, trained.vectors)
         types = embedded_types(graph, self.edge_types)
         return embeddings(trained, walker.space, types, made)
 
