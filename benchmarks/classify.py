@@ -172,9 +172,9 @@ has the fields of its README (128 components, 80 walks of 40 nodes, radius 10, l
 and its loss, hierarchical softmax. node2vec has the paper's p and q and OpenNE's five passes of 10
 walks of 80 nodes. Nothing was chosen by these labels.
 
-`{HOGWILD}`: {HOGWILD_SEEDS} seeds of training, each judged by three divisions; the deviation is over
-the seeds. The means of threads without locks and of one thread are to differ by no more than {BAND}
-in Micro-F1.
+`{HOGWILD}`: {HOGWILD_SEEDS} seeds of training, each judged by three divisions; the deviation is
+over the seeds. The means of threads without locks and of one thread are to differ by no more than
+{BAND} in Micro-F1.
 """
 
 
