@@ -44,7 +44,7 @@ class Training:
         tasks = {
             edge_type: Task.of(graph, merged, edge_type, weight)
             for edge_type, weight in fields.chosen(graph).items()
-            if graph.num_edges(edge_type)
+            if graph[edge_type].num_edges
         }
         return cls(fields, merged, tasks, np.random.default_rng(fields.seed))
 
