@@ -194,3 +194,11 @@ def test_a_layer_of_weight_zero_adds_nothing() -> None:
     vectors = np.array([[1.0], [10.0]], np.float32)
     assert_allclose(Propagation(step, (0.0, 1.0))(vectors), [[20.0], [2.0]])
     assert_allclose(Propagation(step, (1.0, 0.0, 1.0))(vectors), [[2.5], [25.0]])
+
+
+def test_an_edge_type_can_be_asked_from_its_other_end() -> None:
+    graph = communities()
+    fitted = replace(SMALL, epochs=5, edge_types=(BUYS.reverse,)).fit(graph)
+    assert community_share(fitted, graph, "product") > 0.8
+    assert_allclose(np.linalg.norm(fitted["product"].matrix, axis=1), 1.0, rtol=1e-5)
+    assert np.linalg.norm(fitted["user"].matrix, axis=1).std() > 0.01
