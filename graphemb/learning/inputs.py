@@ -71,6 +71,7 @@ class NodeInputs(nn.Module):
         dim: components of a vector.
         unknown: the chance that training hides a node's own vector behind the unknown's, which
             so learns to stand for nodes that come later.
+        dropout: the chance that training hides a component of a node's encoded columns.
         sparse: tables whose gradients are sparse, for small steps on large tables.
     """
 
@@ -80,11 +81,12 @@ class NodeInputs(nn.Module):
         dim: int,
         *,
         unknown: float = 0.0,
+        dropout: float = 0.0,
         sparse: bool = False,
     ) -> None:
         super().__init__()
         self.plans = dict(plans)
-        self.unknown = unknown
+        self.unknown, self.dropout = unknown, dropout
         self.tables = nn.ModuleDict()
         self.projections = nn.ModuleDict()
         for name, plan in self.plans.items():
@@ -123,6 +125,8 @@ class NodeInputs(nn.Module):
                 places = places.masked_fill(hidden, len(plan.ids))
             parts.append(self.tables[name](places))
         if plan.columns is not None:
-            parts.append(self.projections[name](self.bound.get_buffer(f"{name}_columns")[rows]))
+            columns = self.bound.get_buffer(f"{name}_columns")[rows]
+            columns = nn.functional.dropout(columns, self.dropout, self.training)
+            parts.append(self.projections[name](columns))
         total: Tensor = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
         return total

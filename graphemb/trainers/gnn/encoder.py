@@ -45,7 +45,9 @@ class GraphEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.schema, self.fields = schema, fields
-        self.inputs = NodeInputs(plans, fields.dim, unknown=fields.unknown)
+        self.inputs = NodeInputs(
+            plans, fields.dim, unknown=fields.unknown, dropout=fields.column_dropout
+        )
         self.layers = nn.ModuleList(
             make(schema) for _ in range(fields.num_layers if schema[1] else 0)
         )

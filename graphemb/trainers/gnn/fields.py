@@ -33,6 +33,8 @@ class GNNFields(LinkFields):
         columns: which, per node type; None, or a type not named: all that tell something.
         unknown: the chance that training takes a node's own vector away and puts the one of all
             unknown nodes there, which new nodes will have.
+        column_dropout: share of a node's encoded columns that training hides; what comes later
+            is told from few columns, so this helps new nodes most.
         dropout: share of components a layer forgets in training.
         normalize: vectors have length 1, so that dot products are cosines.
         fanouts: neighbours drawn per edge type at each layer, nearest first, -1 for all. None:
@@ -47,6 +49,7 @@ class GNNFields(LinkFields):
     inputs: Inputs = "ids"
     columns: Mapping[NodeType, tuple[str, ...]] | None = None
     unknown: float = 0.1
+    column_dropout: float = 0.0
     dropout: float = 0.0
     normalize: bool = False
     fanouts: tuple[int, ...] | None = None
@@ -56,6 +59,7 @@ class GNNFields(LinkFields):
         check_int("num_layers", self.num_layers, low=1, high=20)
         check_choice("inputs", self.inputs, ("ids", "features", "both"))
         check_number("unknown", self.unknown, low=0.0, high=0.9)
+        check_number("column_dropout", self.column_dropout, low=0.0, high=0.9)
         check_number("dropout", self.dropout, low=0.0, high=0.9)
         check_choice("normalize", self.normalize, (False, True))
         if self.fanouts is not None:
