@@ -23,12 +23,21 @@ import numpy.typing as npt
 
 from graphemb.errors import ConfigError, CorruptManifest, StoreError
 from graphemb.files import atomic_folder, check_sha256, create, digest_tree, write_json
-from graphemb.manifest import MANIFEST, inside, json_bytes, parse_json, read_manifest
+from graphemb.manifest import JSON, MANIFEST, inside, json_bytes, parse_json, read_manifest
 
 FORMAT = 1
 _KIND = "graphemb checkpoint"
 _ARRAYS = "arrays.safetensors"
 _STEP = re.compile(r"step-(\d{8,})\Z")
+
+_DTYPES = {
+    "bool": "BOOL",
+    "float16": "F16",
+    "float32": "F32",
+    "float64": "F64",
+    **{f"int{bits}": f"I{bits}" for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": f"U{bits}" for bits in (8, 16, 32, 64)},
+}
 
 Array = npt.NDArray[Any]
 
@@ -184,11 +193,30 @@ def load_arrays(folder: Path, kind: str, newest: int) -> tuple[dict[str, Array],
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write arrays as one safetensors file that must not exist."""
-    from safetensors.numpy import save
+    """Write arrays as one safetensors file that must not exist, without a copy of them in memory.
 
+    The format is a length, a JSON header of dtypes, shapes and places, and the bytes of all arrays.
+
+    Raises:
+        StoreError: a dtype that safetensors does not know.
+    """
+    header: dict[str, JSON] = {}
+    place = 0
+    for name, array in arrays.items():
+        if array.dtype.name not in _DTYPES:
+            raise StoreError("safetensors knows no such dtype", source=name, value=array.dtype)
+        header[name] = {
+            "dtype": _DTYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [place, place + array.nbytes],
+        }
+        place += array.nbytes
+    text = json_bytes(header)
+    text += b" " * (-len(text) % 8)
     with create(path) as file:
-        file.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays.values():
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
@@ -198,10 +226,10 @@ def read_arrays(path: Path) -> dict[str, Array]:
         StoreError: not safetensors; never unpickled.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors.numpy import load_file
 
     try:
-        return load(path.read_bytes())
+        return load_file(path)
     except (SafetensorError, ValueError, KeyError) as error:
         raise StoreError(
             "not a safetensors file", code="bad_arrays", source=path, value=str(error)
