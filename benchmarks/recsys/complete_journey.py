@@ -70,7 +70,9 @@ def _tower(seed: int) -> Measured:
         ge.AttributeTower(
             along=BUYS,
             items={"product-in-category": 1.0, "product-in-department": 0.3},
+            own_weight=0.5,
             popularity=1.0,
+            temperature=0.5,
             dim=64,
             epochs=1,
             batch_size=1_024,

@@ -196,6 +196,9 @@ SET = RecSet(
         Method("AttributeTower, dim=128", partial(trained, False, 128)),
         Method("AttributeTower, posting order, experience, strict", strict),
         Method("attributes summed, nothing trained, dim=1024", summed, role="simple"),
-        *(Method(name, partial(counted, name), role="simple", seeded=False) for name in _BASELINES),
+        *(
+            Method(label, partial(counted, row), role="simple", seeded=False)
+            for row, label in _LABELS.items()
+        ),
     ),
 )

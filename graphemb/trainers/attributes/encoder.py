@@ -11,7 +11,7 @@ import numpy as np
 from graphemb.embeddings import Embeddings, Vectors
 from graphemb.graph import HeteroGraph
 from graphemb.linalg import DoubleArray, multiply, unit_rows
-from graphemb.trainers.attributes.parts import CSR, Histories, Table
+from graphemb.trainers.attributes.parts import Histories, Table
 from graphemb.trainers.base import vectors_of
 from graphemb.types import BoolArray, EdgeType, FloatArray, Metapath, NodeType
 
@@ -25,7 +25,6 @@ class TowerEncoder:
         items, users: paths to attributes, and their weights.
         table: whose vectors stand where.
         matrix: float32 [rows of the table, dim].
-        learned: bool [rows of the table], those that some item or user of training has.
         decay, most: how a history is weighed.
         popularity: an item's last component is so many times log(1 + its users); 0: it has none.
         provenance: JSON-able.
@@ -36,7 +35,6 @@ class TowerEncoder:
     users: Mapping[Metapath, float]
     table: Table
     matrix: FloatArray
-    learned: BoolArray
     decay: float
     most: int
     popularity: float = 0.0
@@ -66,11 +64,12 @@ class TowerEncoder:
             src: self._known(graph, src, unit_rows(users), np.ones(len(users))),
             dst: self._known(graph, dst, items, lasts),
         }
-        for name, ids in self.table.ids.items():
+        for name in self.table.ids:
             if name not in parts:
-                rows = self.table.rows(name)
-                matrix = self._widened(self.matrix[rows], np.zeros(len(ids)))
-                parts[name] = vectors_of(name, ids, matrix, self.learned[rows])
+                place = self.table.places(name, graph.ids(name))
+                matrix = np.zeros((len(place), self.matrix.shape[1]), np.float32)
+                matrix[place >= 0] = self.matrix[place[place >= 0]]
+                parts[name] = self._known(graph, name, matrix, np.zeros(len(place)))
         ordered = [parts[name] for name in graph.node_types if name in parts]
         return Embeddings(ordered, self.provenance)
 
@@ -86,10 +85,3 @@ class TowerEncoder:
         if not self.popularity:
             return matrix
         return np.hstack([matrix, lasts.astype(np.float32)[:, None]])
-
-
-def has_entries(matrix: CSR) -> BoolArray:
-    """bool [columns]: the columns that hold anything."""
-    found = np.zeros(matrix.shape[1], np.bool_)
-    found[matrix.indices] = True
-    return found

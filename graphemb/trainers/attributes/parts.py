@@ -11,7 +11,7 @@ from scipy import sparse
 
 from graphemb.graph import Adjacency, HeteroGraph
 from graphemb.ids import Ids
-from graphemb.types import IntArray, Metapath, NodeType
+from graphemb.types import BoolArray, IntArray, Metapath, NodeType
 
 CSR: TypeAlias = "sparse.csr_matrix[Any]"
 
@@ -78,6 +78,20 @@ def _lengths(matrix: CSR) -> Any:
     """float64 [n]: the length of each row, 1 where it is empty."""
     squares = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
     return np.where(squares > 0, np.sqrt(squares), 1.0)
+
+
+def reached(graph: HeteroGraph, path: Metapath) -> BoolArray:
+    """bool [nodes]: those of the last type that a path leads to from anywhere.
+
+    Raises:
+        UnknownName: an edge type that is not in the graph.
+    """
+    here = np.ones(graph[path[0]].num_src, np.bool_)
+    for hop in path:
+        adjacency = graph[hop]
+        ends = adjacency.neighbors[here[adjacency.sources()]]
+        here = np.bincount(ends, minlength=adjacency.num_dst) > 0
+    return here
 
 
 @dataclass(frozen=True, eq=False)

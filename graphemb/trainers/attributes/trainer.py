@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,10 +14,10 @@ from graphemb.errors import ConfigError
 from graphemb.graph import HeteroGraph
 from graphemb.learning import LoopFields
 from graphemb.split import split_edges
-from graphemb.trainers.attributes.encoder import TowerEncoder, has_entries
-from graphemb.trainers.attributes.parts import Histories, Table
+from graphemb.trainers.attributes.encoder import TowerEncoder
+from graphemb.trainers.attributes.parts import Histories, Table, reached
 from graphemb.trainers.base import OnEpoch, provenance
-from graphemb.types import EdgeType, Metapath, NodeType
+from graphemb.types import BoolArray, EdgeType, Metapath, NodeType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +168,6 @@ class AttributeTower(LoopFields):
             users,
             table,
             np.array(module.table.detach().cpu().numpy(), np.float32),
-            has_entries(item_parts) | has_entries(user_parts),
             self.history_decay,
             self.history,
             self.temperature * self.popularity,
@@ -185,13 +183,15 @@ class AttributeTower(LoopFields):
     def _table(
         self, graph: HeteroGraph, items: dict[Metapath, float], users: dict[Metapath, float]
     ) -> Table:
-        """All nodes of the types where paths end; of the items, if they stand for themselves, those
-        seen: what nobody chose would only add noise."""
-        for hop in {hop for path in [*items, *users] for hop in path}:
-            graph[hop]  # refuses one that is not there
-        ends = dict.fromkeys(path[-1].dst for path in [*items, *users] if path)
-        ids = {name: graph.ids(name) for name in ends}
+        """All nodes that paths lead to; of the items, if they stand for themselves, those seen:
+        what nobody chose would only add noise."""
+        found: dict[NodeType, BoolArray] = {}
+        for path in [*items, *users]:
+            if path:
+                end = path[-1].dst
+                found[end] = reached(graph, path) | found.get(end, False)
         if () in items:
-            seen: Any = np.unique(graph[self.along].neighbors)
-            ids[self.along.dst] = graph.ids(self.along.dst).take(seen)
-        return Table(ids)
+            found[self.along.dst] = reached(graph, (self.along,))
+        return Table(
+            {name: graph.ids(name).take(np.flatnonzero(there)) for name, there in found.items()}
+        )
