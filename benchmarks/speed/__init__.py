@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.graphs import SIZES
-from benchmarks.speed import results
+from benchmarks.speed import quality, results
 from benchmarks.speed.inputs import Settings, make_inputs
 from benchmarks.speed.processes import OURS, ROOT, Runner, measured, ours, peer, peers
 from benchmarks.speed.rows import ROWS, Row
@@ -85,6 +85,7 @@ def _measure(options: argparse.Namespace, result: results.Result, command: str) 
     rows = [row for row in rows if not skip or not row.task.startswith(skip)]
     folder = make_inputs(options.cache, settings, [name for row in rows for name in row.files])
     plan = json.loads((folder / "plan.json").read_text())
+    plan["planted_auc"] = quality.planted_auc(folder)
     absent: dict[str, str] = {}
     runners = _runners(options, absent)
     for runner in runners[1:]:
@@ -162,8 +163,6 @@ def _checked(row: Row, who: str, out: Path, folder: Path) -> dict[str, Any]:
     Raises:
         RuntimeError: it is another.
     """
-    from benchmarks.speed import quality
-
     if row.makes == "vectors":
         return quality.judge(out, folder)
     if row.makes == "answer":

@@ -20,7 +20,7 @@ from graphemb.walks import WalkSpec, generate_walks
 
 _SHORT_WALK = 20
 _TYPE_WEIGHTS = (1.0, 2.0, 0.5)
-_ROUNDS = {"G2": 1}
+_ROUNDS = {"G1": 4, "G2": 1}
 
 
 @dataclass(frozen=True, kw_only=True)

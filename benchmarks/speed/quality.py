@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-import graphemb as ge
 from graphemb.metrics import roc_auc
 from graphemb.tasks import fit_one_vs_rest
-from graphemb.types import FloatArray
+from graphemb.types import FloatArray, IntArray
 
 _NEIGHBOURS = 10
 _QUERIES = 5_000
@@ -31,11 +30,8 @@ def judge(file: Path, folder: Path, seed: int = 0) -> dict[str, float]:
     vectors = np.load(file)
     rng = np.random.default_rng([seed, 3])
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    held_out = np.load(folder / "held_out.npy")
-    edges = pq.read_table(folder / "edges.parquet")
-    ends = np.concatenate([edges["src"].to_numpy(), edges["dst"].to_numpy()])
-    pairs = rng.choice(ends, (5 * len(held_out), 2))
-    good, bad = (np.einsum("ij,ij->i", unit[p[:, 0]], unit[p[:, 1]]) for p in (held_out, pairs))
+    both = _pairs(folder, rng)
+    good, bad = (np.einsum("ij,ij->i", unit[p[:, 0]], unit[p[:, 1]]) for p in both)
     communities = np.load(folder / "communities.npy")
     known = rng.permutation(np.flatnonzero(unit.any(axis=1)))
     return {
@@ -43,6 +39,22 @@ def judge(file: Path, folder: Path, seed: int = 0) -> dict[str, float]:
         "knn": _by_neighbours(unit, communities, known),
         "lr": _by_probe(unit, communities, known),
     }
+
+
+def planted_auc(folder: Path, seed: int = 0) -> float:
+    """The AUC of knowing each node's planted community, and nothing else."""
+    communities = np.load(folder / "communities.npy")
+    both = _pairs(folder, np.random.default_rng([seed, 3]))
+    good, bad = ((communities[p[:, 0]] == communities[p[:, 1]]).astype(float) for p in both)
+    return roc_auc(good, bad)
+
+
+def _pairs(folder: Path, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Held-out edges, and five times as many random pairs drawn by degree."""
+    held_out = np.load(folder / "held_out.npy")
+    edges = pq.read_table(folder / "edges.parquet")
+    ends = np.concatenate([edges["src"].to_numpy(), edges["dst"].to_numpy()])
+    return held_out, rng.choice(ends, (5 * len(held_out), 2))
 
 
 def check_same(answer: Path, first: Path) -> None:
@@ -59,7 +71,7 @@ def check_same(answer: Path, first: Path) -> None:
         raise RuntimeError(f"{1 - same:.1%} of the answer differs from ours")
 
 
-def _by_neighbours(unit: FloatArray, communities: ge.types.IntArray, known: FloatArray) -> float:
+def _by_neighbours(unit: FloatArray, communities: IntArray, known: FloatArray) -> float:
     queries = known[:_QUERIES]
     right = 0
     for part in np.array_split(queries, max(1, len(queries) // 500)):
@@ -72,7 +84,7 @@ def _by_neighbours(unit: FloatArray, communities: ge.types.IntArray, known: Floa
     return right / len(queries)
 
 
-def _by_probe(unit: FloatArray, communities: ge.types.IntArray, known: FloatArray) -> float:
+def _by_probe(unit: FloatArray, communities: IntArray, known: FloatArray) -> float:
     train, test = np.array_split(known[:_PROBED], 2)
     scale = np.sqrt(unit.shape[1])  # components of size one, so that the penalty is light
     classes = np.arange(communities.max() + 1)

@@ -72,6 +72,8 @@ def _graph(name: str, graph: Mapping[str, Any]) -> list[str]:
         f"{plan['threads']} threads; dim {plan['dim']}, {plan['negatives']} negatives, "
         f"radius {plan['radius']}, walks of {plan['walk_length']}."
     )
+    if "planted_auc" in plan:
+        about += f" Knowing the planted communities alone gives AUC {plan['planted_auc']:.3f}."
     lines += [about, ""]
     lines += [f"| {' | '.join(_HEADS)} |", "|---" * len(_HEADS) + "|"]
     done = [row.task for row in ROWS if row.task in rows]
