@@ -1,6 +1,6 @@
 """Sampled neighbourhoods: some edges of every node of a frontier.
 
-What a node draws hangs on the key and on its own stream alone, so neither threads nor the other
+What a node draws hangs on the key and its own stream alone, so neither threads nor the other
 nodes of a batch change it. Edges are named by their place in the CSR.
 """
 

@@ -36,6 +36,7 @@ def first_at_least(ascending: Rows, low: int, high: int, value: int) -> int:
 
 @njit(nogil=True, cache=True)
 def holds(ascending: Rows, size: int, value: int) -> bool:
+    """Whether `value` is among the first `size` entries, which ascend."""
     place = first_at_least(ascending, 0, size, value)
     return bool(place < size and ascending[place] == value)
 
@@ -55,8 +56,8 @@ def nth_left(start: int, skip: Ints, index: int) -> int:
 
 @njit(nogil=True, cache=True)
 def _has(taken: Ints, size: int, value: int) -> bool:
-    """Whether `value` is among the first `size` entries that `_add` has put there."""
-    if size >= _FEW:
+    """Whether `value` is among the first `size` entries, which `_add` has put there."""
+    if size > _FEW:
         return holds(taken, size, value)
     equal = 0
     for place in range(size):
@@ -66,7 +67,7 @@ def _has(taken: Ints, size: int, value: int) -> bool:
 
 @njit(nogil=True, cache=True)
 def _add(taken: Ints, size: int, value: int) -> None:
-    """Put `value` beside the first `size` entries; from `_FEW` entries on they ascend."""
+    """Put `value` beside the first `size` entries; when they are more than `_FEW` they ascend."""
     if size == _FEW:
         taken[:size].sort()
     place = size

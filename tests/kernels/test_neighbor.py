@@ -114,6 +114,15 @@ def test_many_of_not_many_more_are_equally_likely_too() -> None:
     assert abs(apart - both).max() < 5 * np.sqrt(both * (1 - both) / 3000)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_edge_comes_twice_where_many_are_wanted_of_many_more(weighted: bool) -> None:
+    ways = ways_of([list(range(500))], weights=[1.0] * 500 if weighted else None)
+    drew = drawn(ways, [0] * 1000, 40)
+    assert all(len(set(edges)) == 40 for edges in drew)
+    often = np.bincount(np.concatenate(drew), minlength=500)
+    assert abs(often / 1000 - 0.08).max() < 5.5 * np.sqrt(0.08 * 0.92 / 1000)
+
+
 def test_draws_with_replacement_are_independent() -> None:
     got = drawn(ways_of([[0, 1, 2]]), [0] * TRIALS, 2, replace=True)
     pairs = np.bincount([3 * first + second for first, second in got], minlength=9)
