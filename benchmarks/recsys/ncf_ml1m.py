@@ -45,8 +45,8 @@ def counted(baseline: BaselineName, row: str, seed: int) -> Measured:
     return Measured((found["hit@10"], found["ndcg@10"]))
 
 
-def _als(seed: int) -> Measured:
-    return fitted(ge.ALS(dim=64, unobserved_weight=0.3, regularization=0.006, seed=seed))
+def _als(dim: int, seed: int) -> Measured:
+    return fitted(ge.ALS(dim=dim, unobserved_weight=0.3, regularization=0.006, seed=seed))
 
 
 def _light(seed: int) -> Measured:
@@ -79,7 +79,8 @@ SET = RecSet(
     methods=(
         Method("GMF", _gmf),
         Method("NeuMF", _neumf),
-        Method("ALS", _als),
+        Method("ALS", partial(_als, 64)),
+        Method("ALS, 128 components", partial(_als, 128)),
         Method("LightGCN", _light),
         _simple("popularity", "popularity"),
         _simple("ItemKNN", "item_knn"),
