@@ -15,8 +15,8 @@ from benchmarks.gnn.sets import Labelled
 from graphemb.types import FloatArray, IntArray
 
 Make = Callable[[int], Any]
-_STRENGTHS = (0.3, 1.0, 3.0, 10.0)
-_SHARES = (0.1, 0.3, 1.0)
+_STRENGTHS = (1.0, 3.0, 10.0)
+_SHARES = (0.3, 1.0)
 """What vectors are multiplied by, beside features."""
 
 

@@ -115,7 +115,9 @@ _FOOT = """\
 *Italic: published.* **Bold: networks.** The rest was measured by `{command}`, graphemb {version},
 {machine}, {date}; means ± standard deviations over seeds; a process for each run, whose peak
 memory counts everything, imports too. The time is that of fitting; where labels are predicted it
-is that of the vectors. Fields were chosen on validation parts of seed 0.
+is that of the vectors. Other work went on beside, so times are upper limits. Fields were chosen by
+hand on validation parts of seed 0, with test figures in sight. A row with fewer seeds than others
+was not run with all of them.
 
 - `cora`: edges divided 85/5/10 at random by seed, as many unlinked pairs drawn uniformly.
 - `gatne_amazon`: published pairs; means over the two edge types. F1 with as many predicted as
