@@ -191,7 +191,6 @@ SET = RecSet(
     goal=(0.42, 0.265),
     methods=(
         Method("AttributeTower, posting order, experience, dim=512", partial(trained, True, 512)),
-        Method("AttributeTower, posting order, experience", partial(trained, True, 256)),
         Method("AttributeTower", partial(trained, False, 256)),
         Method("AttributeTower, dim=128", partial(trained, False, 128)),
         Method("AttributeTower, posting order, experience, strict", strict),
