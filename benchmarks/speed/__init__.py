@@ -78,7 +78,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 
 def _measure(options: argparse.Namespace, result: results.Result, command: str) -> None:
-    """Row by row; the page is written after each, so that an interrupted run keeps its figures."""
+    """Row by row; the page is written round by round: an interrupted run keeps its figures."""
     settings = Settings.of(options.graph, options.seed, options.threads)
     only, skip = tuple(options.only) or ("",), tuple(options.skip)
     rows = [row for row in ROWS if row.task.startswith(only)]
@@ -98,10 +98,10 @@ def _measure(options: argparse.Namespace, result: results.Result, command: str) 
         "limits": limits,
     }
     for row in rows:
-        found, missing = _in_turn(row, runners, options, folder)
-        made = {**results.with_ratios(row, found, limits, plan), **about}
-        results.add(result, plan, row.task, made, {**absent, **missing})
-        _write(options.out, result)
+        for found, missing in _in_turn(row, runners, options, folder):
+            made = {**results.with_ratios(row, found, limits, plan), **about}
+            results.add(result, plan, row.task, made, {**absent, **missing})
+            _write(options.out, result)
 
 
 def _limits(threads: int) -> dict[str, float]:
@@ -122,8 +122,8 @@ def _runners(options: argparse.Namespace, absent: dict[str, str]) -> list[Runner
 
 def _in_turn(
     row: Row, runners: Sequence[Runner], options: argparse.Namespace, folder: Path
-) -> tuple[dict[str, results.Entry], dict[str, str]]:
-    """Everybody's medians, and who could not be measured.
+) -> Iterator[tuple[dict[str, results.Entry], dict[str, str]]]:
+    """After each round everybody's medians, and who could not be measured.
 
     A B A B, so that a slow minute of the machine meets all.
     """
@@ -143,9 +143,9 @@ def _in_turn(
                 missing[who] = str(error)
                 continue
             runs.setdefault(who, []).append(found)
-    if OURS not in runs and OURS not in missing:
-        missing[OURS] = "no runner of ours takes part"
-    return {who: results.summed_up(found) for who, found in runs.items()}, missing
+        if OURS not in runs and OURS not in missing:
+            missing[OURS] = "no runner of ours takes part"
+        yield {who: results.summed_up(found) for who, found in runs.items()}, missing
 
 
 def _turns(row: Row, runners: Sequence[Runner]) -> Iterator[tuple[str, Runner, str]]:
