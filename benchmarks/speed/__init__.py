@@ -78,7 +78,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 
 def _measure(options: argparse.Namespace, result: results.Result, command: str) -> None:
-    """Row by row; the page is written round by round: an interrupted run keeps its figures."""
+    """Row by row; the page is written after each measurement, so an interrupted run keeps them."""
     settings = Settings.of(options.graph, options.seed, options.threads)
     only, skip = tuple(options.only) or ("",), tuple(options.skip)
     rows = [row for row in ROWS if row.task.startswith(only)]
@@ -123,15 +123,17 @@ def _runners(options: argparse.Namespace, absent: dict[str, str]) -> list[Runner
 def _in_turn(
     row: Row, runners: Sequence[Runner], options: argparse.Namespace, folder: Path
 ) -> Iterator[tuple[dict[str, results.Entry], dict[str, str]]]:
-    """After each round everybody's medians, and who could not be measured.
+    """After each measurement everybody's medians so far, and who could not be measured.
 
     A B A B, so that a slow minute of the machine meets all.
     """
     runs: dict[str, list[results.Entry]] = {}
-    missing: dict[str, str] = {}
+    turns, missing = list(_turns(row, runners)), {}
+    if OURS not in {who for who, _, _ in turns}:
+        missing[OURS] = "no runner of ours takes part"
     once, out = tuple(options.once), folder / "out.npy"
     for number in range(options.rounds):
-        for who, runner, task in _turns(row, runners):
+        for who, runner, task in turns:
             if who in missing or (number and once and who.startswith(once)):
                 continue
             print(f"{row.task}  {who}  {number + 1}/{options.rounds}", file=sys.stderr)
@@ -139,13 +141,10 @@ def _in_turn(
             try:
                 found = measured(runner, task, folder, out, options.threads)
                 found |= _checked(row, who, out, folder)
+                runs.setdefault(who, []).append(found)
             except RuntimeError as error:
                 missing[who] = str(error)
-                continue
-            runs.setdefault(who, []).append(found)
-        if OURS not in runs and OURS not in missing:
-            missing[OURS] = "no runner of ours takes part"
-        yield {who: results.summed_up(found) for who, found in runs.items()}, missing
+            yield {who: results.summed_up(found) for who, found in runs.items()}, missing
 
 
 def _turns(row: Row, runners: Sequence[Runner]) -> Iterator[tuple[str, Runner, str]]:
