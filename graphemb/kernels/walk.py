@@ -67,19 +67,31 @@ def begin(starts: Rows, first: int, seed: int, keys: Hashes, rows: Rows) -> None
 @njit(nogil=True, cache=True)
 def advance(links: Links, current: Rows, keys: Hashes, step: int, out: Rows) -> None:
     """Fill `out` int [walkers] with a neighbour each, drawn by weight; -1 where there is none."""
+    offsets, neighbors, table = links
     bits = np.empty(_GROUP, np.uint64)
     places = np.empty(_GROUP, np.int64)
     for low in range(0, current.size, _GROUP):
         group = current[low : low + _GROUP]
         for walker in range(group.size):
             bits[walker] = draw(keys[low + walker], step)
-        _draw_neighbors(links, group, bits, places, out[low : low + _GROUP])
+        draw_neighbors(offsets, neighbors, table, group, bits, places, out[low : low + _GROUP])
 
 
 @njit(nogil=True, cache=True)
-def _draw_neighbors(links: Links, rows: Rows, bits: Hashes, places: Ints, out: Rows) -> None:
-    """Fill `out` for one group of walkers; each of three look-ups is asked for one pass ahead."""
-    offsets, neighbors, table = links
+def draw_neighbors(
+    offsets: Ints,
+    neighbors: Rows,
+    table: Hashes,
+    rows: Rows,
+    bits: Hashes,
+    places: Ints,
+    out: Rows,
+) -> None:
+    """Fill `out` for one group of walkers; each of three look-ups is asked for one pass ahead.
+
+    Arrays, not `Links`: an array that leaves a tuple is counted atomically, and threads wait for
+    each other's counts.
+    """
     for walker in range(rows.size):
         prefetch(offsets, max(rows[walker], 0))
     for walker in range(rows.size):
@@ -200,10 +212,14 @@ def _try(
     group: Ints,
     out: Rows,
 ) -> int:
-    """One candidate for each walker of a group; those refused come to the group's front."""
-    offsets, neighbors, _ = links
-    limit = max(1.0, bias.far)
-    sure, back = min(1.0, bias.far), min(bias.back, limit)
+    """One candidate for each walker of a group; those refused come to the group's front.
+
+    Arrays leave their tuples before the loops; see `draw_neighbors`.
+    """
+    offsets, neighbors, table = links
+    back, far, filtered, weights, totals = bias
+    limit = max(1.0, far)
+    sure, home_sure = min(1.0, far), min(back, limit)
     rows = np.empty(group.size, current.dtype)
     found = np.empty(group.size, current.dtype)
     bits = np.empty(group.size, np.uint64)
@@ -213,16 +229,16 @@ def _try(
         walker = group[i]
         rows[i] = current[walker]
         bits[i] = draw(keys[walker], number)
-        if bias.back > limit:
-            prefetch(bias.rows, 2 * max(rows[i], 0))
-    _draw_neighbors(links, rows, bits, places, found)
+        if back > limit:
+            prefetch(totals, 2 * max(rows[i], 0))
+    draw_neighbors(offsets, neighbors, table, rows, bits, places, found)
     refused, asking, returning = 0, 0, 0
     asks, returns = np.empty(group.size, np.int64), np.empty(group.size, np.int64)
     for i in range(group.size):
         walker = group[i]
         level = unit(draw(keys[walker], number + _U1))
-        if bias.back > limit and found[i] >= 0:
-            excess = (bias.back - limit) * bias.rows[rows[i], 1] / bias.rows[rows[i], 0]
+        if back > limit and found[i] >= 0:
+            excess = (back - limit) * totals[rows[i], 1] / totals[rows[i], 0]
             level *= limit + excess
         else:
             level *= limit
@@ -231,9 +247,9 @@ def _try(
         ended = found[i] < 0
         home = found[i] == before[walker]
         beyond = (level >= limit) & (not ended)
-        kept = ended | (level < (back if home else sure))
+        kept = ended | (level < (home_sure if home else sure))
         asked = not (kept | home | beyond)
-        edge_filter.fetch(bias.edges, before[walker], found[i])
+        edge_filter.fetch(filtered, before[walker], found[i])
         returns[returning] = i
         returning += beyond
         asks[asking] = i
@@ -244,22 +260,22 @@ def _try(
     for j in range(asking):
         i = asks[j]
         walker = group[i]
-        maybe = edge_filter.may_hold(bias.edges, before[walker], found[i])
+        maybe = edge_filter.may_hold(filtered, before[walker], found[i])
         asks[likely] = i
         likely += maybe
         places[refused] = walker
-        refused += (not maybe) & (bias.far < 1.0)
+        refused += (not maybe) & (far < 1.0)
     for j in range(likely):
         i = asks[j]
         walker = group[i]
         near = is_neighbor(offsets, neighbors, before[walker], found[i])
         places[refused] = walker
-        refused += near != (bias.far < 1.0)
+        refused += near != (far < 1.0)
     for j in range(returning):
         i = returns[j]
         walker = group[i]
-        weight = weight_to(links, bias.weights, rows[i], before[walker])
-        excess = (bias.back - limit) * weight / bias.rows[rows[i], 0]
+        weight = weight_to(offsets, neighbors, weights, rows[i], before[walker])
+        excess = (back - limit) * weight / totals[rows[i], 0]
         out[walker] = before[walker]
         places[refused] = walker
         refused += levels[i] >= limit + excess
@@ -271,15 +287,14 @@ def _try(
 @njit(nogil=True, cache=True)
 def is_neighbor(offsets: Ints, neighbors: Rows, row: int, other: int) -> bool:
     """Whether an edge leads from `row` to `other`."""
-    place = _first_not_below(offsets, neighbors, row, other)
+    place = first_not_below(neighbors, offsets[row], offsets[row + 1], other)
     return bool(place < offsets[row + 1] and neighbors[place] == other)
 
 
 @njit(nogil=True, cache=True)
-def _first_not_below(offsets: Ints, neighbors: Rows, row: int, other: int) -> int:
-    """The place of the row's first neighbour that is not below `other`."""
-    place = offsets[row]
-    size = offsets[row + 1] - place
+def first_not_below(neighbors: Rows, place: int, end: int, other: int) -> int:
+    """The first place from `place` to `end`, neighbours ascending, that is not below `other`."""
+    size = end - place
     while size > 1:
         half = size >> 1
         place += half * (neighbors[place + half - 1] < other)
@@ -288,11 +303,10 @@ def _first_not_below(offsets: Ints, neighbors: Rows, row: int, other: int) -> in
 
 
 @njit(nogil=True, cache=True)
-def weight_to(links: Links, weights: Floats, row: int, other: int) -> float:
+def weight_to(offsets: Ints, neighbors: Rows, weights: Floats, row: int, other: int) -> float:
     """The weight of all edges from `row` to `other`."""
-    offsets, neighbors, _ = links
     total = 0.0
-    place = _first_not_below(offsets, neighbors, row, other)
+    place = first_not_below(neighbors, offsets[row], offsets[row + 1], other)
     while place < offsets[row + 1] and neighbors[place] == other:
         total += weights[place] if weights.size > 0 else 1.0
         place += 1

@@ -160,5 +160,5 @@ def test_neighbours_are_found_by_bisection() -> None:
     for row, other in itertools.product(range(9), range(9)):
         there = walk.is_neighbor(toy.offsets, toy.neighbors, row, other)
         assert there == (toy.matrix[row, other] > 0)
-        weight = walk.weight_to(toy.links, toy.weights, row, other)
+        weight = walk.weight_to(toy.links.offsets, toy.links.neighbors, toy.weights, row, other)
         assert weight == pytest.approx(toy.matrix[row, other])
