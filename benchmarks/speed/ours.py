@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,10 @@ def _skipgram(radius: int, threads: int | None = None) -> Task:
     return task
 
 
-def _whole(walk_length: int | None = None) -> Task:
+def _whole(walk_length: int | None = None, smoothing: int = 0) -> Task:
     def task(meter: Meter) -> None:
         model = _model(meter, meter.plan["radius"], walk_length or meter.plan["walk_length"])
+        model = replace(model, smoothing=smoothing)
         meter.warm(lambda: model.fit(tiny(LINKS)))
 
         def run() -> ge.Embeddings:
@@ -289,7 +291,8 @@ TASKS: dict[str, Task] = {
     "skipgram.r5:1 thread": _skipgram(5, threads=1),
     "whole": _whole(),
     "whole:walks of 40": _whole(40),
-    "whole:walks of 20": _whole(20),
+    "whole:walks of 40, smoothing 3": _whole(40, smoothing=3),
+    "whole:smoothing 3": _whole(smoothing=3),
     "deepwalk": _deepwalk,
     "best": _fit(_best),
     "fastrp": _fit(lambda dim: ge.FastRP(dim=dim)),
