@@ -46,6 +46,8 @@ def markdown(result: Result) -> str:
     lines += [*_targets(result), "", _NOTES]
     for name, graph in sorted(result["graphs"].items()):
         lines += ["", *_graph(name, graph)]
+    if result.get("remarks"):
+        lines += ["", "## Remarks", "", *(f"- {remark}" for remark in result["remarks"])]
     versions = "; ".join(f"{name} {told}" for name, told in sorted(result["versions"].items()))
     return "\n".join([*lines, "", f"Versions: {versions}."]) + "\n"
 

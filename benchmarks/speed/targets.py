@@ -144,6 +144,12 @@ def _node2vec_epoch(f: Figures) -> float:
     return float(f.entry("deepwalk")["seconds"] / epoch)
 
 
+def _above_three_epochs(key: str) -> Measure:
+    """How much our quality is above three epochs of GDS's node2vec."""
+    three = "neo4j_gds (node2vec, rate .025, 3 epochs)"
+    return lambda f: float(f.entry("deepwalk")[key] - f.entry("deepwalk", three)[key])
+
+
 def _ratio(row: str, peer: str, key: str) -> Measure:
     return lambda f: float(f.entry(row, peer)[key] / f.entry(row)[key])
 
@@ -157,7 +163,7 @@ def _of(row: str, key: str) -> Measure:
     return lambda f: float(f.entry(row)[key])
 
 
-def _targets() -> Iterator[Target]:
+def _walking() -> Iterator[Target]:
     yield Target("G1", "DeepWalk walks, x ensmallen", _faster("walks.deepwalk", "ensmallen"), 3, 4)
     yield Target(
         "G2",
@@ -185,6 +191,9 @@ def _targets() -> Iterator[Target]:
             2.5,
             at_most=True,
         )
+
+
+def _learning() -> Iterator[Target]:
     for radius in (10, 5):
         row = f"skipgram.r{radius}"
         yield Target(
@@ -197,6 +206,9 @@ def _targets() -> Iterator[Target]:
             yield Target(
                 "G1", f"whole run, {name} above {peer}'s best", _no_worse("whole", key, peer), 0
             )
+
+
+def _linear() -> Iterator[Target]:
     yield Target(
         "G1",
         "FastRP at AUC .830 and kNN .984, x Neo4j GDS's",
@@ -205,6 +217,9 @@ def _targets() -> Iterator[Target]:
         3,
     )
     yield Target("G1", "FastRP at no less than GDS's quality, x GDS's", _fastrp_as_good, 1.5, 3)
+
+
+def _against_linear() -> Iterator[Target]:
     yield Target("G1", "best walk model, AUC", _of("best", "auc"), 0.845)
     yield Target("G1", "best walk model, kNN", _of("best", "knn"), 0.985)
     yield Target("G1", "best walk model, seconds", _of("best", "seconds"), 30, at_most=True)
@@ -216,27 +231,25 @@ def _targets() -> Iterator[Target]:
         at_most=True,
     )
     for key, name in (("auc", "AUC"), ("knn", "kNN")):
-        yield Target(
-            "G1",
-            f"DeepWalk, {name} above GDS's node2vec, 3 epochs too",
-            _no_worse("deepwalk", key, "neo4j_gds"),
-            0,
-        )
+        above = f"DeepWalk, {name} above 3 epochs of GDS's node2vec"
+        yield Target("G1", above, _above_three_epochs(key), 0)
+
+
+def _prone() -> Iterator[Target]:
     yield Target("G1", "ProNE, AUC", _of("prone", "auc"), 0.835)
     yield Target("G1", "ProNE, kNN", _of("prone", "knn"), 0.995)
     for key, name in (("auc", "AUC"), ("knn", "kNN")):
-        yield Target(
-            "G1",
-            f"ProNE, {name} above nodevectors' in the same run, to a hundredth",
-            _no_worse("prone", key, "nodevectors"),
-            -0.01,
-        )
+        same_run = f"ProNE, {name} above nodevectors' in the same run"
+        yield Target("G1", same_run, _no_worse("prone", key, "nodevectors"), 0)
     yield Target(
         "G1", "ProNE, CPU time, x nodevectors'", _ratio("prone", "nodevectors", "cpu_seconds"), 3, 5
     )
     yield Target(
         "G1", "ProNE, memory, x nodevectors'", _ratio("prone", "nodevectors", "peak_mb"), 2
     )
+
+
+def _costs() -> Iterator[Target]:
     yield Target("G1", "whole run, peak memory, of ensmallen's", _memory, 0.5, at_most=True)
     yield Target("G1", "whole run, peak MB", _of("whole", "peak_mb"), 537 / 2, at_most=True)
     for row, name in (("walks.deepwalk", "walks"), ("skipgram.r5", "skip-gram")):
@@ -250,4 +263,11 @@ def _targets() -> Iterator[Target]:
     )
 
 
-TARGETS = tuple(_targets())
+TARGETS = (
+    *_walking(),
+    *_learning(),
+    *_linear(),
+    *_against_linear(),
+    *_prone(),
+    *_costs(),
+)
