@@ -228,6 +228,8 @@ def test_every_registered_trainer_can_be_a_candidate(run_file: RunFile) -> None:
     needed = {
         "Metapath2Vec": 'metapaths = [["user-buys-product", "product-~buys-user"]]',
         "SequenceSkipGram": 'along = "user-buys-product"',
+        "AttributeTower": 'along = "user-buys-product"\nown_weight = 1.0',
+        "TripleInteraction": 'along = "user-buys-product"\nthen = "product-~sells-seller"',
     }
     path = run_file('fit = "best"', 'fit = "svd"')
     text = path.read_text()
