@@ -8,7 +8,7 @@ from typing import Literal
 
 from graphemb.checks import check_choice, check_int, check_number, check_positive
 from graphemb.errors import ConfigError
-from graphemb.types import EdgeType, EdgeTypeWeights
+from graphemb.types import EdgeType, EdgeTypeWeights, NodeType
 
 Device = Literal["auto", "cpu", "cuda"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -17,6 +17,7 @@ Negatives = Literal["own", "shared", "in_batch", "mixed"]
 Hard = Literal["score", "ppr"]
 Weights = Literal["ignore", "sample", "rank"]
 DecoderName = Literal["dot", "distmult", "transe", "twhin", "mlp"]
+Inputs = Literal["ids", "features", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,3 +171,19 @@ class LinkFields(LoopFields):
                     value=str(other),
                     hint=f"for {edge_type}",
                 )
+
+
+def check_inputs(inputs: Inputs, columns: Mapping[NodeType, tuple[str, ...]] | None) -> None:
+    """Check the fields `inputs` and `columns` of a trainer that is told of nodes by them.
+
+    Raises:
+        ConfigError: an unknown kind of inputs, or columns that would not be looked at.
+    """
+    check_choice("inputs", inputs, ("ids", "features", "both"))
+    if columns and inputs == "ids":
+        raise ConfigError(
+            "columns are named, and nodes are told by their ids alone",
+            field="inputs",
+            value=inputs,
+            hint="inputs='features' or 'both' looks at columns",
+        )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,9 +17,8 @@ from torch import Tensor, nn
 from graphemb.features import TabularEncoder
 from graphemb.graph import HeteroGraph
 from graphemb.ids import Ids
+from graphemb.learning.fields import Inputs
 from graphemb.types import NodeType
-
-Inputs = Literal["ids", "features", "both"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from graphemb.trainers.base import Trainer
 from graphemb.trainers.gnn import GAT, GNN, HGT, RGCN, GraphSAGE, PinSage
 from graphemb.trainers.gnn.encoder import all_vectors
 from graphemb.trainers.gnn.inductive import Encoder
+from graphemb.trainers.interaction import TwoTower
 from graphemb.types import EdgeType
 
 FAST: dict[str, Any] = {"dim": 16, "epochs": 15, "batch_size": 400, "learning_rate": 0.03}
@@ -256,3 +257,11 @@ def test_fault_090_fields_out_of_range_are_refused(
     with pytest.raises(ConfigError) as caught:
         model(**{field: value})
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("trainer", [GraphSAGE, TwoTower])
+def test_columns_that_would_not_be_looked_at_are_refused(trainer: Any) -> None:
+    with pytest.raises(ConfigError, match="ids alone") as caught:
+        trainer(inputs="ids", columns={"seller": ("community",)})
+    assert caught.value.field == "inputs"
+    trainer(inputs="both", columns={"seller": ("community",)})

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from graphemb.checks import check_choice, check_int, check_number
 from graphemb.errors import ConfigError
 from graphemb.graph import HeteroGraph
 from graphemb.graph.homogeneous import chosen_weights
 from graphemb.learning import LinkFields
+from graphemb.learning.fields import Inputs, check_inputs
 from graphemb.types import EdgeType, NodeType
-
-Inputs = Literal["ids", "features", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,7 @@ class GNNFields(LinkFields):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_int("num_layers", self.num_layers, low=1, high=20)
-        check_choice("inputs", self.inputs, ("ids", "features", "both"))
+        check_inputs(self.inputs, self.columns)
         check_number("unknown", self.unknown, low=0.0, high=0.9)
         check_number("column_dropout", self.column_dropout, low=0.0, high=0.9)
         check_number("dropout", self.dropout, low=0.0, high=0.9)

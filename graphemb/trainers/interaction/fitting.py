@@ -17,8 +17,9 @@ from graphemb.graph.homogeneous import chosen_weights
 from graphemb.learning import LinkFields
 from graphemb.learning.batches import Links
 from graphemb.learning.decoders import Decoder
+from graphemb.learning.fields import Inputs
 from graphemb.learning.fit import Decode, Learned, fit_links
-from graphemb.learning.inputs import InputPlan, Inputs, NodeInputs, plan_inputs
+from graphemb.learning.inputs import InputPlan, NodeInputs, plan_inputs
 from graphemb.learning.links import Rows
 from graphemb.progress import OnEpoch
 from graphemb.trainers.base import Trainer, provenance, vectors_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from graphemb.checks import check_choice, check_int, check_number
 from graphemb.embeddings import Embeddings
@@ -13,11 +12,9 @@ from graphemb.errors import ConfigError
 from graphemb.graph import HeteroGraph
 from graphemb.graph.homogeneous import chosen_weights
 from graphemb.learning import LinkFields
-from graphemb.learning.fields import DecoderName, Loss, Negatives
+from graphemb.learning.fields import DecoderName, Inputs, Loss, Negatives, check_inputs
 from graphemb.progress import OnEpoch
 from graphemb.types import NodeType
-
-Inputs = Literal["ids", "features", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +105,7 @@ class TwoTower(LinkFields):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("inputs", self.inputs, ("ids", "features", "both"))
+        check_inputs(self.inputs, self.columns)
         object.__setattr__(self, "hidden", tuple(self.hidden))
         for number, width in enumerate(self.hidden):
             check_int(f"hidden[{number}]", width, low=1)
