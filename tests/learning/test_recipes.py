@@ -59,6 +59,7 @@ def test_fields_are_written_in_toml() -> None:
             "negative_edges": {"user-buys-product": "user-skips-product"},
             "edge_types": {"user-buys-product": 2.0},
             "message_types": ["seller-sells-product"],
+            "inputs": "both",
             "columns": {"product": ["price"]},
             "fanouts": [5, 5],
             "hard_window": [2, 9],
