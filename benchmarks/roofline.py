@@ -3,7 +3,9 @@
 Five limits, each measured on every core at once: random reads of a cache line over 1 GiB (a walk
 step is two of them), reads and updates of random 512-byte rows (a row of 128 floats), copying, and
 float32 multiply-adds (BLAS's matrix product). A benchmark that names its share of one of these
-says how far it is from the end.
+says how far it is from the end. And how much faster all threads are than one where nothing is
+shared, each at rows of its own in its first cache: "cores" that are two hyper-threads of one give
+far less than 2 there, and nothing else can give more.
 """
 
 from __future__ import annotations
@@ -63,6 +65,19 @@ def _read_rows(memory: npt.NDArray[np.float32], count: int, seed: int) -> float:
     return float(total[0])
 
 
+@njit(nogil=True, cache=True, fastmath=True)
+def _dot_and_add(rows: npt.NDArray[np.float32], count: int) -> int:
+    """What skip-gram does to a row, `count` times: a dot product, then another row added."""
+    for number in range(count):
+        row = rows[number % rows.shape[0]]
+        product = np.float32(0.0)
+        for column in range(128):
+            product += row[column] * rows[0, column]
+        for column in range(128):
+            row[column] += product * rows[1, column]
+    return count
+
+
 @njit(nogil=True, cache=True)
 def _copy(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32]) -> int:
     for place in range(source.size):
@@ -92,6 +107,17 @@ def _per_second(work: Callable[[int], int], threads: int) -> float:
     return max(rates)
 
 
+def private_speedup(threads: int) -> float:
+    """How many times faster `threads` threads are than one, each at 16 KiB of its own."""
+    rows = [np.zeros((32 + 32, ROW), np.float32)[:32] for _ in range(threads)]
+    _dot_and_add(rows[0], 1)
+
+    def work(thread: int) -> int:
+        return _dot_and_add(rows[thread], 10_000_000)
+
+    return _per_second(work, threads) / _per_second(work, 1)
+
+
 def random_reads(lines: npt.NDArray[np.uint64], threads: int) -> float:
     """Random reads of a cache line a second; `lines` is the memory that they go over."""
     _read_lines(lines, 1, 0)
@@ -105,7 +131,11 @@ def random_reads(lines: npt.NDArray[np.uint64], threads: int) -> float:
 
 
 def measure(threads: int) -> dict[str, float]:
-    """Reads, row reads and updates, bytes copied, floating-point operations, all a second."""
+    """Reads, row reads and updates, bytes copied, floating-point operations, all a second.
+
+    And `private_speedup`, a ratio.
+    """
+    private = private_speedup(threads)
     lines = np.ones((1 << 30) // 8, np.uint64)
     reads = random_reads(lines, threads)
     rows = lines.view(np.float32).reshape(-1, ROW)
@@ -129,6 +159,7 @@ def measure(threads: int) -> dict[str, float]:
         "row_updates_per_s": updates,
         "copy_bytes_per_s": copied * 8,  # read and written
         "float32_flops_per_s": _multiply(),
+        "private_speedup": private,
     }
 
 
@@ -150,4 +181,5 @@ def main(argv: list[str]) -> int:
     print(
         f"float32 multiply-adds                 {limits['float32_flops_per_s'] / 1e9:8.0f} GFLOP/s"
     )
+    print(f"all threads over one, nothing shared  {limits['private_speedup']:8.2f}")
     return 0

@@ -30,6 +30,7 @@ _LIMITS = {
     "row_updates_per_s": (1e-6, "M updates/s of random 512 bytes"),
     "copy_bytes_per_s": (1e-9, "GB/s copied"),
     "float32_flops_per_s": (1e-9, "float32 GFLOP/s"),
+    "private_speedup": (1, "x of one thread by all where nothing is shared"),
 }
 _NOTES = """\
 Medians of rounds in turn, each measurement a process of its own. Peak MB is above what the
@@ -37,7 +38,9 @@ interpreter with its imports (or the idle JVM) held; the first call, which loads
 told apart. AUC: cosine of held-out edges against random pairs drawn by degree; kNN: nodes whose 10
 nearest are mostly of their community; LR: a linear probe for it; one judge for everybody. "Of
 limit" is the share of what the machine can do at most by the roofline program in the same run
-(random reads and row reads beyond the caches, which a graph as small as G1 does not leave)."""
+(random reads and row reads beyond the caches, which a graph as small as G1 does not leave). Threads
+are also told against what the machine's own give where nothing is shared, in the same run: 2 cores
+that are hyper-threads of one core cannot give 1.8."""
 
 
 def markdown(result: Result) -> str:

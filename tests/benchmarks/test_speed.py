@@ -188,6 +188,15 @@ class TestTargets:
     def test_what_was_not_measured_is_neither_met_nor_missed(self) -> None:
         assert self.judged("whole run, x ensmallen") == (None, "not measured")
 
+    def test_threads_are_judged_against_the_machines_own_in_the_same_run(self) -> None:
+        entries = {"graphemb": {"rate": 12.0}, "graphemb (1 thread)": {"rate": 10.0}}
+        rows = {"skipgram.r5": {"entries": entries, "limits": {"private_speedup": 1.25}}}
+        share = next(
+            t for t in TARGETS if t.what.startswith("skip-gram, 2 threads") and "of" in t.what
+        )
+        figure, verdict = share.judged(Figures(rows))
+        assert figure == pytest.approx(0.96) and verdict == "goal met"
+
     def test_bounds_have_a_side(self) -> None:
         def judged(figure: float | None, *, at_most: bool, must: float | None) -> str:
             target = Target("G1", "a", lambda _: figure, must, 2.0 if at_most else 5.0, at_most)
