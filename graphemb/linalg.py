@@ -152,74 +152,134 @@ def truncated_svd(
     Raises:
         ConfigError: a number out of range.
     """
+    basis, inner = _ranges(matrix, dim, seed, power, oversampling, symmetric)
+    with threadpool_limits(1, user_api="blas"):
+        values, turn = _values(inner, min(dim, *matrix.shape))
+        left = _times(basis, turn)
+        right = _times(inner, turn / np.where(values > 0, values, np.inf))
+    signs = _signs(left)
+    left, right = left * signs, right.T * signs[:, None]
+    return _padded(left, dim, 1), _padded(values, dim, 0), _padded(right, dim, 0)
+
+
+def left_singular(
+    matrix: CSR,
+    dim: int,
+    *,
+    seed: int = 0,
+    power: int = 4,
+    oversampling: int = 10,
+    symmetric: bool = False,
+) -> tuple[FloatArray, FloatArray]:
+    """U float32 [n, dim] and s float32 [dim] of `truncated_svd`, in half of its memory.
+
+    Raises:
+        ConfigError: a number out of range.
+    """
+    basis, inner = _ranges(matrix, dim, seed, power, oversampling, symmetric)
+    with threadpool_limits(1, user_api="blas"):
+        values, turn = _values(inner, min(dim, *matrix.shape))
+        del inner
+        left = _times(basis, turn)
+    del basis
+    left *= _signs(left)
+    return _padded(left, dim, 1), _padded(values, dim, 0)
+
+
+def _ranges(
+    matrix: CSR, dim: int, seed: int, power: int, oversampling: int, symmetric: bool
+) -> tuple[FloatArray, FloatArray]:
+    """An orthonormal basis B float32 [n, width] of M's main range, and M^T B float32 [m, width].
+
+    No more than two such matrices are held at any time.
+    """
     check_int("dim", dim, low=1)
     check_int("seed", seed, low=0)
     check_int("power", power, low=0)
     matrix = matrix.tocsr().astype(np.float32, copy=False)
     other = matrix if symmetric else sparse.csr_matrix(matrix.T)
-    rank = min(dim, *matrix.shape)
-    width = min(rank + oversampling, *matrix.shape)
+    width = min(min(dim, *matrix.shape) + oversampling, *matrix.shape)
     rng = np.random.default_rng(seed)
-    start = rng.standard_normal((matrix.shape[1], width), dtype=np.float32)
+    basis = rng.standard_normal((matrix.shape[1], width), dtype=np.float32)
     with threadpool_limits(1, user_api="blas"):
-        basis = _orthonormal(multiply(matrix, start))
-        del start
-        for _ in range(power):
+        basis = _orthonormal(multiply(matrix, basis), passes=2 if power == 0 else 1)
+        for left in range(power - 1, -1, -1):
             basis = _orthonormal(multiply(other, basis))
-            basis = _orthonormal(multiply(matrix, basis))
-        inner = multiply(other, basis)
-        squares, turn = np.linalg.eigh(_gram(inner))
-        best = squares.argsort()[::-1][:rank]
-        values = np.sqrt(np.maximum(squares[best], 0.0))
-        certain = values > _NEGLIGIBLE * values[0]
-        values = np.where(certain, values, 0.0)
-        left = _times(basis, turn[:, best] * certain)
-        right = _times(inner, turn[:, best] / np.where(certain, values, np.inf))
-    largest = left[np.abs(left).argmax(axis=0), np.arange(rank)]
-    signs = np.where(largest < 0, -1, 1).astype(np.float32)  # or the product is float64
-    left, right = left * signs, right.T * signs[:, None]
-    return _padded(left, dim, 1), _padded(values, dim, 0), _padded(right, dim, 0)
+            basis = _orthonormal(multiply(matrix, basis), passes=1 if left else 2)
+        return basis, multiply(other, basis)
 
 
-def _gram(matrix: FloatArray) -> DoubleArray:
+def _values(inner: FloatArray, rank: int) -> tuple[FloatArray, DoubleArray]:
+    """Singular values float32 [rank] of X, and what turns to its axes float64 [width, rank].
+
+    Axes of values that drown in rounding are zero, and so are the values.
+    """
+    squares, turn = np.linalg.eigh(gram(inner))
+    best = squares.argsort()[::-1][:rank]
+    values = np.sqrt(np.maximum(squares[best], 0.0))
+    certain = values > _NEGLIGIBLE * values[0]
+    return np.where(certain, values, 0.0).astype(np.float32), turn[:, best] * certain
+
+
+def _signs(left: FloatArray) -> FloatArray:
+    """float32 [k]: what makes the largest component of each column positive."""
+    largest = [column[np.abs(column).argmax()] for column in left.T]
+    return np.where(np.array(largest) < 0, -1, 1).astype(np.float32)
+
+
+def gram(matrix: FloatArray) -> DoubleArray:
     """float64 [dim, dim]: X^T X, block by block, so that no float64 copy of X is made."""
 
     def of_block(start: int) -> DoubleArray:
         block = matrix[start : start + _BLOCK].astype(np.float64)
         return block.T @ block
 
-    gram = np.zeros((matrix.shape[1], matrix.shape[1]))
+    total = np.zeros((matrix.shape[1], matrix.shape[1]))
     with ThreadPoolExecutor(num_threads()) as pool:
         for part in pool.map(of_block, range(0, matrix.shape[0], _BLOCK)):
-            gram += part
-    return gram
+            total += part
+    return total
 
 
-def _times(matrix: FloatArray, small: DoubleArray) -> FloatArray:
-    """float32 [n, k]: a tall matrix times a small one, on our threads rather than on BLAS's."""
-    out = np.empty((matrix.shape[0], small.shape[1]), np.float32)
+def _times(matrix: FloatArray, small: DoubleArray, out: FloatArray | None = None) -> FloatArray:
+    """float32 [n, k]: a tall matrix times a small one, on our threads rather than on BLAS's.
+
+    `out` may be `matrix` itself where the small one is square.
+    """
+    made = np.empty((matrix.shape[0], small.shape[1]), np.float32) if out is None else out
     factor = small.astype(np.float32)
 
     def of_block(start: int) -> None:
         block = slice(start, start + _BLOCK)
-        np.matmul(matrix[block], factor, out=out[block])
+        np.matmul(matrix[block], factor, out=made[block])
 
     with ThreadPoolExecutor(num_threads()) as pool:
         list(pool.map(of_block, range(0, matrix.shape[0], _BLOCK)))
-    return out
+    return made
 
 
-def _orthonormal(matrix: FloatArray) -> FloatArray:
-    """float32 [n, k]: an orthonormal basis of the columns, zero where they are dependent.
+def _orthonormal(matrix: FloatArray, passes: int = 1) -> FloatArray:
+    """The same float32 [n, k], made an orthonormal basis of its columns, zero where dependent.
 
-    By the eigenvectors of the Gram matrix in float64, twice: as exact as QR here, and an order
-    of magnitude faster on tall matrices.
+    By the eigenvectors of the Gram matrix in float64: after two passes as exact as QR here, and
+    an order of magnitude faster on tall matrices. One is enough on the way.
     """
-    for _ in range(2):
-        squares, turn = np.linalg.eigh(_gram(matrix))
+    for _ in range(passes):
+        squares, turn = np.linalg.eigh(gram(matrix))
         certain = squares > _NEGLIGIBLE**2 * squares[-1]
-        matrix = _times(matrix, turn / np.sqrt(np.where(certain, squares, np.inf)))
+        _times(matrix, turn / np.sqrt(np.where(certain, squares, np.inf)), out=matrix)
     return matrix
+
+
+def turn_to_axes(matrix: FloatArray) -> None:
+    """Make X its own U sqrt(s), in place; by its Gram matrix in float64."""
+    with threadpool_limits(1, user_api="blas"):
+        squares, turn = np.linalg.eigh(gram(matrix))
+        squares, turn = np.maximum(squares[::-1], 0.0), turn[:, ::-1]
+        turn = turn * np.where(turn[np.abs(turn).argmax(axis=0), np.arange(len(turn))] < 0, -1, 1)
+        scale = np.zeros_like(squares)
+        np.power(squares, -0.25, out=scale, where=squares > squares[0] * 1e-14)
+        _times(matrix, turn * scale, out=matrix)
 
 
 def _padded(array: FloatArray, size: int, axis: int) -> FloatArray:
@@ -244,10 +304,14 @@ def smoothed(matrix: CSR, dense: FloatArray, steps: int) -> FloatArray:
     return total / np.float32(steps + 1)
 
 
-def unit_rows(matrix: FloatArray) -> FloatArray:
-    """float32 [n, dim], each row at length 1; a row of zeros stays."""
-    norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
-    return (matrix / np.where(norms > 0, norms, 1.0)[:, None]).astype(np.float32)
+def unit_rows(matrix: FloatArray, *, out: FloatArray | None = None) -> FloatArray:
+    """float32 [n, dim], each row at length 1; a row of zeros stays. `out` may be `matrix`."""
+    made = np.empty(matrix.shape, np.float32) if out is None else out
+    for start in range(0, matrix.shape[0], _BLOCK):
+        block = matrix[start : start + _BLOCK]
+        norms = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
+        made[start : start + _BLOCK] = block / np.where(norms > 0, norms, 1.0)[:, None]
+    return made
 
 
 def first_direction(matrix: FloatArray) -> DoubleArray:
@@ -255,7 +319,7 @@ def first_direction(matrix: FloatArray) -> DoubleArray:
 
     From the Gram matrix in float64: exact, and no copy of the matrix.
     """
-    direction: DoubleArray = np.linalg.eigh(_gram(matrix))[1][:, -1]
+    direction: DoubleArray = np.linalg.eigh(gram(matrix))[1][:, -1]
     return direction if direction[np.abs(direction).argmax()] > 0 else -direction
 
 

@@ -10,7 +10,15 @@ from scipy import sparse, special
 from graphemb.checks import check_int, check_number, check_positive
 from graphemb.embeddings import Embeddings
 from graphemb.graph import HeteroGraph
-from graphemb.linalg import CSR, multiply, square_part, truncated_svd, unit_rows
+from graphemb.linalg import (
+    CSR,
+    DoubleArray,
+    left_singular,
+    multiply,
+    square_part,
+    turn_to_axes,
+    unit_rows,
+)
 from graphemb.trainers.base import (
     EdgeTypeWeights,
     EpochEvent,
@@ -19,6 +27,8 @@ from graphemb.trainers.base import (
     split_matrix,
 )
 from graphemb.types import FloatArray
+
+_COLUMNS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,53 +86,69 @@ class ProNE:
         learned = merged.degrees > 0
         out = np.zeros((merged.num_nodes, self.dim), np.float32)
         if learned.any():
-            adjacency = square_part(merged.to_scipy(), learned)
-            start = unit_rows(self._factorised(adjacency))
-            _tell(on_epoch, 1, self.order)
-            filtered = start if self.order == 1 else self._propagated(adjacency, start, on_epoch)
-            out[learned] = unit_rows(_principal(filtered))
+            out[learned] = self._vectors(square_part(merged.to_scipy(), learned), on_epoch)
         _tell(on_epoch, self.order, self.order)
         parts = split_matrix(out, learned & out.any(axis=1), graph, self.edge_types)
         return Embeddings(parts, provenance(self, graph))
 
-    def _factorised(self, adjacency: CSR) -> FloatArray:
-        """float32 [n, dim]: U sqrt(s) of the shifted log probabilities."""
+    def _vectors(self, adjacency: CSR, on_epoch: OnEpoch | None) -> FloatArray:
+        """float32 [n, dim] of length 1; one such matrix, changed in place from step to step."""
         links = shifted_log_probabilities(adjacency, self.negatives)
-        left, values, _ = truncated_svd(
+        vectors, values = left_singular(
             links, self.dim, seed=self.seed, power=self.power_iterations
         )
-        return (left * np.sqrt(values)).astype(np.float32)
+        del links
+        vectors *= np.sqrt(values)
+        unit_rows(vectors, out=vectors)
+        _tell(on_epoch, 1, self.order)
+        if self.order > 1:
+            self._propagate(adjacency, vectors, on_epoch)
+        turn_to_axes(vectors)
+        return unit_rows(vectors, out=vectors)
 
-    def _propagated(
-        self, adjacency: CSR, start: FloatArray, on_epoch: OnEpoch | None
-    ) -> FloatArray:
-        """float32 [n, dim]: the start, filtered; Chebyshev terms by their recurrence."""
+    def _propagate(self, adjacency: CSR, vectors: FloatArray, on_epoch: OnEpoch | None) -> None:
+        """Filter all columns, some at a time: of those a few copies are needed."""
         looped = sparse.csr_matrix(adjacency + sparse.eye(adjacency.shape[0], dtype=np.float32))
-        sums = np.asarray(looped.sum(axis=1)).ravel()
-        walk = sparse.csr_matrix(sparse.diags((1.0 / sums).astype(np.float32)) @ looped)
+        shares = looped.data / np.repeat(_row_sums(looped), np.diff(looped.indptr))
+        walk = sparse.csr_matrix(
+            (shares.astype(np.float32), looped.indices, looped.indptr), shape=looped.shape
+        )
+        for first in range(0, self.dim, _COLUMNS):
+            columns = slice(first, first + _COLUMNS)
+            start = np.ascontiguousarray(vectors[:, columns])
+            vectors[:, columns] = multiply(looped, self._filtered(walk, start))
+            reached = min(first + _COLUMNS, self.dim) / self.dim
+            _tell(on_epoch, 1 + (self.order - 1) * reached, self.order)
 
-        def shifted(vectors: FloatArray) -> FloatArray:
-            """(L - mu I) X with L = I - D^-1 (A + I)."""
-            return np.float32(1.0 - self.mu) * vectors - multiply(walk, vectors)
+    def _filtered(self, walk: CSR, start: FloatArray) -> FloatArray:
+        """float32 [n, k]: X minus its Chebyshev expansion, term by term by their recurrence."""
 
-        before = start
-        now = np.float32(0.5) * shifted(shifted(start)) - start
-        total = np.float32(special.iv(0, self.theta)) * before
-        total -= np.float32(2.0 * special.iv(1, self.theta)) * now
+        def twice_shifted(vectors: FloatArray) -> FloatArray:
+            """(L - mu I)^2 X with L = I - walk."""
+            for _ in range(2):
+                around = multiply(walk, vectors)
+                vectors = np.float32(1.0 - self.mu) * vectors
+                vectors -= around
+            return vectors
+
+        before, now = start, twice_shifted(start)
+        now *= np.float32(0.5)
+        now -= start
+        total = np.float32(1.0 - special.iv(0, self.theta)) * start
+        total += np.float32(2.0 * special.iv(1, self.theta)) * now
         for term in range(2, self.order):
-            after = shifted(shifted(now)) - np.float32(2.0) * now - before
-            sign = 1.0 if term % 2 == 0 else -1.0
+            after = twice_shifted(now)
+            after -= np.float32(2.0) * now
+            after -= before
+            sign = -1.0 if term % 2 == 0 else 1.0
             total += np.float32(sign * 2.0 * special.iv(term, self.theta)) * after
             before, now = now, after
-            _tell(on_epoch, term, self.order)
-        return multiply(looped, start - total)
+        return total
 
 
 def shifted_log_probabilities(adjacency: CSR, negatives: float) -> CSR:
     """float32 [n, n]: log p_ij - log(negatives P_j) where there is a link, else nothing."""
-    sums = np.asarray(adjacency.sum(axis=1, dtype=np.float64)).ravel()
-    degrees = np.diff(adjacency.indptr)
-    chances = adjacency.data / np.repeat(sums, degrees)
+    chances = adjacency.data / np.repeat(_row_sums(adjacency), np.diff(adjacency.indptr))
     targets = np.bincount(adjacency.indices, chances, adjacency.shape[0]) ** 0.75
     targets /= targets.sum()
     logs = np.log(chances) - np.log(negatives * targets[adjacency.indices])
@@ -131,18 +157,10 @@ def shifted_log_probabilities(adjacency: CSR, negatives: float) -> CSR:
     )
 
 
-def _principal(vectors: FloatArray) -> FloatArray:
-    """float32 [n, dim]: U sqrt(s) of the vectors' own SVD, by their Gram matrix in float64."""
-    gram = vectors.T.astype(np.float64) @ vectors.astype(np.float64)
-    squares, turn = np.linalg.eigh(gram)
-    squares, turn = np.maximum(squares[::-1], 0.0), turn[:, ::-1]
-    turn = turn * np.where(turn[np.abs(turn).argmax(axis=0), np.arange(len(squares))] < 0, -1, 1)
-    scale = np.zeros_like(squares)
-    np.power(squares, -0.25, out=scale, where=squares > squares[0] * 1e-14)
-    turned: FloatArray = vectors @ (turn * scale).astype(np.float32)
-    return turned
+def _row_sums(matrix: CSR) -> DoubleArray:
+    return np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
 
 
-def _tell(on_epoch: OnEpoch | None, done: int, steps: int) -> None:
+def _tell(on_epoch: OnEpoch | None, done: float, steps: int) -> None:
     if on_epoch:
         on_epoch(EpochEvent(done, steps))
