@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from graphemb.evaluate import GivenNegatives as GivenNegatives
     from graphemb.evaluate import Report as Report
     from graphemb.evaluate import evaluate_links as evaluate_links
+    from graphemb.evaluate import evaluate_newcomers as evaluate_newcomers
     from graphemb.evaluate import evaluate_seeds as evaluate_seeds
     from graphemb.graph import HeteroGraph as HeteroGraph
     from graphemb.graph import Policies as Policies
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from graphemb.split import SplitRule as SplitRule
     from graphemb.split import audit_leaks as audit_leaks
     from graphemb.split import given_split as given_split
+    from graphemb.split import hold_out_nodes as hold_out_nodes
     from graphemb.split import split_edges as split_edges
     from graphemb.store import EmbeddingStore as EmbeddingStore
     from graphemb.tasks import classify_nodes as classify_nodes
@@ -127,10 +129,12 @@ __all__ = [
     "derive_chain",
     "derive_update",
     "evaluate_links",
+    "evaluate_newcomers",
     "evaluate_seeds",
     "explain",
     "generate_walks",
     "given_split",
+    "hold_out_nodes",
     "interests",
     "learn_weights",
     "load_graph",
@@ -148,6 +152,7 @@ _HOMES = {
         "GivenNegatives",
         "Report",
         "evaluate_links",
+        "evaluate_newcomers",
         "evaluate_seeds",
     ),
     "graphemb.graph": ("HeteroGraph", "Policies"),
@@ -160,6 +165,7 @@ _HOMES = {
         "SplitRule",
         "audit_leaks",
         "given_split",
+        "hold_out_nodes",
         "split_edges",
     ),
     "graphemb.store": ("EmbeddingStore",),

@@ -2,6 +2,7 @@
 
 from graphemb.evaluate.given import GivenNegatives
 from graphemb.evaluate.links import Evaluation, evaluate_links
+from graphemb.evaluate.newcomers import evaluate_newcomers
 from graphemb.evaluate.report import Estimate, Report, Row, Section
 from graphemb.evaluate.seeds import evaluate_seeds
 from graphemb.evaluate.vectors import PairScorer
@@ -15,5 +16,6 @@ __all__ = [
     "Row",
     "Section",
     "evaluate_links",
+    "evaluate_newcomers",
     "evaluate_seeds",
 ]
