@@ -93,28 +93,53 @@ def draw(
         edges, neighbors: int64, filled from `room[i]` on, in no certain order.
         counts: int64 [f], filled with how many each node got.
     """
-    nothing = np.empty(0, np.int64)
+    offsets, all_neighbors, times, cumulated = ways  # leaving a tuple counts a reference
+    rows, streams, until, banned_low, banned_high, banned = frontier
+    plain = times.size == 0 and cumulated.size == 0 and not latest and banned_low.size == 0
     for first in range(low, high, _GROUP):
         last = min(first + _GROUP, high)
         for i in range(first, last):
-            prefetch(ways.offsets, frontier.rows[i])
+            prefetch(offsets, rows[i])
         for i in range(first, last):
-            row = frontier.rows[i]
-            start, end = ways.offsets[row], ways.offsets[row + 1]
-            if ways.times.size > 0 and frontier.until.size > 0:
-                end = subset.first_at_least(ways.times, start, end, frontier.until[i])
-            skip = nothing
-            if frontier.low.size > 0 and frontier.low[i] < frontier.high[i]:
-                banned = frontier.banned[frontier.low[i] : frontier.high[i]]
-                skip = _skipped(ways, start, end, banned)
-            stream = rng.make_key(key, frontier.streams[i])
+            row = rows[i]
+            start, end = offsets[row], offsets[row + 1]
+            stream = rng.make_key(key, streams[i])
             out = edges[room[i] : room[i + 1]]
-            counts[i] = _choose(ways, start, end, skip, fanout, replace, latest, stream, out)
+            if plain:
+                counts[i] = _choose_alike(start, end - start, fanout, replace, stream, out)
+            else:
+                if times.size > 0 and until.size > 0:
+                    end = subset.first_at_least(times, start, end, until[i])
+                skip = edges[:0]
+                if banned_low.size > 0 and banned_low[i] < banned_high[i]:
+                    skip = _skipped(ways, start, end, banned[banned_low[i] : banned_high[i]])
+                counts[i] = _choose(ways, start, end, skip, fanout, replace, latest, stream, out)
             for j in range(counts[i]):
-                prefetch(ways.neighbors, out[j])
+                prefetch(all_neighbors, out[j])
         for i in range(first, last):
             for place in range(room[i], room[i] + counts[i]):
-                neighbors[place] = ways.neighbors[edges[place]]
+                neighbors[place] = all_neighbors[edges[place]]
+
+
+@njit(nogil=True, cache=True)
+def _choose_alike(
+    start: int, size: int, fanout: int, replace: bool, stream: np.uint64, out: Ints
+) -> int:
+    """`_choose` where nothing is skipped or weighed."""
+    if size <= 0 or fanout == 0:
+        return 0
+    if fanout < 0 or (fanout >= size and not replace):
+        for index in range(size):
+            out[index] = start + index
+        return size
+    if replace:
+        for index in range(fanout):
+            out[index] = start + rng.below(rng.draw(stream, index), size)
+        return fanout
+    subset.distinct(stream, size, fanout, out)
+    for index in range(fanout):
+        out[index] += start
+    return fanout
 
 
 @njit(nogil=True, cache=True)

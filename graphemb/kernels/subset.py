@@ -20,6 +20,7 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 _FEW = 32  # entries that are compared one by one; more are kept in order
 _PATIENCE = 8  # draws for each edge wanted, before all weights are gone through instead
 _KEYS = np.uint64(1) << np.uint64(32)
+_U1 = np.uint64(1)
 
 
 @njit(nogil=True, cache=True)
@@ -84,10 +85,16 @@ def distinct(stream: np.uint64, size: int, count: int, out: Ints) -> None:
     Few of many by Floyd's algorithm (Bentley, Floyd 1987), else in one sweep (Knuth's S).
     """
     if count <= _FEW or count * count < 4 * size:
+        seen = np.uint64(0)  # a bit for each remainder by 64: where it is not set, nothing is
         for taken in range(count):
             last = size - count + taken
             index = rng.below(rng.draw(stream, taken), last + 1)
-            _add(out, taken, last if _has(out, taken, index) else index)
+            bit = _U1 << np.uint64(index & 63)
+            if seen & bit and _has(out, taken, index):
+                index = last
+                bit = _U1 << np.uint64(index & 63)
+            seen |= bit
+            _add(out, taken, index)
         return
     taken = 0
     for index in range(size):
