@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphemb.trainers.base import Trainer
-from graphemb.types import EdgeType
+from graphemb.types import EdgeType, NodeType
 
 
 def chosen_edges(trainer: Trainer) -> dict[str, tuple[EdgeType, ...]]:
@@ -15,10 +15,18 @@ def chosen_edges(trainer: Trainer) -> dict[str, tuple[EdgeType, ...]]:
     if isinstance(edge_types, Mapping):
         edge_types = [edge_type for edge_type, weight in edge_types.items() if weight]
     metapaths: Any = getattr(trainer, "metapaths", None) or ()
-    along: Any = getattr(trainer, "along", None)
+    single: dict[str, Any] = {name: getattr(trainer, name, None) for name in ("along", "then")}
     named = {
         "edge_types": tuple(edge_types),
         "metapaths": tuple(hop for path in metapaths for hop in path),
-        "along": () if along is None else (along,),
+        **{name: (hop,) for name, hop in single.items() if hop is not None},
     }
     return {field: hops for field, hops in named.items() if hops}
+
+
+def learned_types(trainer: Trainer, edge_types: Iterable[EdgeType]) -> set[NodeType]:
+    """The node types about which a trainer can learn something: all of a graph, unless it names."""
+    named = [hop for hops in chosen_edges(trainer).values() for hop in hops]
+    if named:
+        named.extend(getattr(trainer, "message_types", ()))
+    return {end for hop in named or edge_types for end in (hop.src, hop.dst)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from graphemb.errors import ConfigError, UnknownName
 from graphemb.evaluate import Evaluation
 from graphemb.graph import Policies
 from graphemb.pipeline.choice import Classification, Publication
-from graphemb.pipeline.chosen import chosen_edges
+from graphemb.pipeline.chosen import chosen_edges, learned_types
 from graphemb.pipeline.config import GraphTable, Reading, RunConfig
 from graphemb.pipeline.tables import check_keys, placed, read_table, sub_table, sub_tables
 from graphemb.pipeline.toml_lines import KeyPath, TomlFile
@@ -49,13 +49,16 @@ class Reader:
         """
         split = self._split()
         fit = self._fit()
+        derive = self._derive()
+        for name, trainer in fit.items():
+            self._check_derivable(name, trainer, derive)
         return RunConfig(
             file=self.file,
             seed=self.seed,
             graph=self.graph,
             split=split,
             fit=fit,
-            derive=self._derive(),
+            derive=derive,
             evaluate=self._seeded(("evaluate",), Evaluation),
             classify=self._classify(),
             publish=self._publish(fit, split),
@@ -153,6 +156,25 @@ class Reader:
             )
         with placed(self.file, ("derive",)):
             return tuple(in_order(derivations))
+
+    def _check_derivable(
+        self, name: str, trainer: Trainer, derivations: Sequence[Derivation]
+    ) -> None:
+        """Refuse a candidate that learns nothing about what others are derived from."""
+        known = learned_types(trainer, self.graph.spec.edges)
+        for one in derivations:
+            unknown = [member for member in one.member_types if member not in known]
+            if unknown:
+                raise ConfigError(
+                    f"{one.derived_type} is to be derived from {unknown[0]}, about which this "
+                    "candidate learns nothing",
+                    source=self.file.at(("fit", name)),
+                    field=f"fit.{name}",
+                    value=", ".join(sorted(known)),
+                    hint=f"name an edge type of {unknown[0]} there, or leave the [[derive]] of "
+                    f"{one.derived_type} out",
+                )
+            known.add(one.derived_type)
 
     def _classify(self) -> tuple[Classification, ...]:
         tasks = self._each("classify", Classification)

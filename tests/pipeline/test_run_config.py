@@ -256,6 +256,21 @@ def test_an_edge_type_that_no_query_reads_is_refused_before_anything_is_loaded(
     assert error.hint is not None and "'user-buys-product'" in error.hint
 
 
+def test_what_a_candidate_cannot_give_to_a_derivation_is_refused_before_anything_is_loaded(
+    run_file: RunFile,
+) -> None:
+    path = run_file('fit = "best"', 'fit = "svd"')
+    follows = "user-follows-user = \"LOAD FROM 'follows.parquet' RETURN src, dst\""
+    fit = '[fit.one]\ntrainer = "LightGCN"\nedge_types = ["user-follows-user"]'
+    text = path.read_text().replace("[split]", f"{follows}\n[split]")
+    path.write_text(f"{text}\n{fit}\n")
+    error = refused(path)
+    assert isinstance(error, ConfigError) and error.source == line_of(path, "[fit.one]")
+    assert "seller is to be derived from product" in str(error) and "found 'user'" in str(error)
+    path.write_text(f'{path.read_text()}\n[[derive]]\nalong = "product-~buys-user"\n')
+    RunConfig.read(path)  # users give to products, and these to sellers
+
+
 MANUAL = """
 seed = 7
 
