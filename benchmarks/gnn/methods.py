@@ -128,8 +128,9 @@ def _lightgcn(seed: int) -> Any:
         degree_exponent=0.4,
         self_loops=1.0,
         message_share=0.5,
-        epochs=75,
-        learning_rate=0.01,
+        epochs=150,
+        learning_rate=0.003,
+        final_rate=1.0,
         start_length=0.6,
         seed=seed,
     )

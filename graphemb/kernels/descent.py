@@ -9,6 +9,9 @@ from numba import njit
 
 from graphemb.kernels.aggregate import Doubles, Floats
 
+HIDDEN = np.float32(-1e30)
+"""The score of a column that is left out of a row's softmax."""
+
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def softmax_rows(
@@ -17,7 +20,8 @@ def softmax_rows(
     """Turn rows [low, high) of `scores` float32 [b, n] into gradients of their log-sums, in place.
 
     Row r becomes mass[r] / temperature x softmax(scores[r] / temperature), and losses[r] is
-    mass[r] x log sum exp(scores[r] / temperature).
+    mass[r] x log sum exp(scores[r] / temperature). Scores that are HIDDEN stay out of the sum and
+    have gradient 0; where all are, the row's loss is 0.
     """
     sharp = np.float32(1.0 / temperature)
     for row in range(low, high):
@@ -25,6 +29,10 @@ def softmax_rows(
         top = line[0]
         for j in range(line.size):
             top = max(top, line[j])
+        if top <= HIDDEN:
+            line[:] = 0.0
+            losses[row] = 0.0
+            continue
         total = np.float32(0.0)
         for j in range(line.size):
             line[j] = np.exp((line[j] - top) * sharp)

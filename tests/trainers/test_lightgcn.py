@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from graphemb.errors import ConfigError, TrainingError
-from graphemb.kernels.descent import adam_rows
+from graphemb.kernels.descent import HIDDEN, adam_rows, softmax_rows
 from graphemb.testing import BUYS, KNOWS, SELLS, checkerboard, communities, community_share
 from graphemb.trainers.propagation import LightGCN
 from graphemb.trainers.propagation.objectives import Logistic, SharedSoftmax
@@ -42,6 +42,8 @@ def test_the_softmax_gradient_is_autograds(power: float) -> None:
     task, vectors = some_task()
     sources, places = np.array([0, 2, 5]), np.array([4, 0, 2])
     positives = task.positives(len(vectors))[sources]
+    known = positives[:, task.candidates[places]]
+    assert 0 < known.nnz < known.shape[0] * known.shape[1]
 
     def loss_of(x: torch.Tensor) -> torch.Tensor:
         queries = torch.nn.functional.normalize(x[sources], dim=1)
@@ -49,15 +51,27 @@ def test_the_softmax_gradient_is_autograds(power: float) -> None:
         targets = targets * targets.norm(dim=1, keepdim=True) ** (power - 1)
         scores = queries @ targets.T / 0.3
         weight = torch.tensor(positives.toarray()[:, task.candidates])
-        bottom = torch.logsumexp(scores[:, places], dim=1, keepdim=True)
+        others = scores[:, places].masked_fill(weight[:, places] > 0, -torch.inf)
+        bottom = torch.logsumexp(others, dim=1, keepdim=True)
         return (weight * (bottom - scores)).sum() / weight.sum()
 
     wanted, (slope,) = by_autograd(vectors, loss_of)
     found = np.zeros_like(vectors)
     with ThreadPoolExecutor(2) as pool:
-        objective = SharedSoftmax(sources, positives, task.candidates, places, 0.3, power, pool)
+        objective = SharedSoftmax(
+            sources, positives, task.candidates, places, known, 0.3, power, pool
+        )
         assert objective(vectors, found) == pytest.approx(wanted, rel=1e-5)
     assert_allclose(found, slope, atol=1e-5)
+
+
+def test_a_row_whose_columns_are_all_left_out_has_no_loss_and_no_gradient() -> None:
+    scores = np.full((2, 3), HIDDEN, np.float32)
+    scores[1] = 0.5, HIDDEN, 0.5
+    losses = np.full(2, np.nan)
+    softmax_rows(scores, 0.5, np.ones(2, np.float32), losses, 0, 2)
+    assert_allclose(scores, [[0, 0, 0], [1, 0, 1]])
+    assert_allclose(losses, [0, np.log(2) + 1], rtol=1e-6)
 
 
 def test_the_logistic_gradient_is_autograds() -> None:
@@ -74,7 +88,8 @@ def test_the_logistic_gradient_is_autograds() -> None:
     line = torch.tensor([1.5, -0.3], dtype=torch.float64, requires_grad=True)
     wanted, (slope, line_slope) = by_autograd(vectors, loss_of, line)
     found, found_line = np.zeros_like(vectors), np.zeros(2)
-    objective = Logistic(task, chosen, absent, np.array([1.5, -0.3]), found_line)
+    pairs = src, dst, task.weight[chosen]
+    objective = Logistic(*pairs, absent, np.array([1.5, -0.3]), found_line)
     assert objective(vectors, found) == pytest.approx(wanted, rel=1e-5)
     assert_allclose(found, slope, atol=1e-6)
     assert_allclose(found_line, line_slope, atol=1e-6)
@@ -175,7 +190,14 @@ def test_fault_077_a_loss_that_is_no_number_stops_the_training() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", 0), ("layers", (0.0, 0.0)), ("temperature", 0.0), ("message_share", 0.0)],
+    [
+        ("epochs", 0),
+        ("layers", (0.0, 0.0)),
+        ("temperature", 0.0),
+        ("message_share", 0.0),
+        ("final_rate", 1.5),
+        ("scale", 0.0),
+    ],
 )
 def test_fault_090_a_field_out_of_range_is_refused(field: str, value: object) -> None:
     with pytest.raises(ConfigError, match="layer" if field == "layers" else field):

@@ -40,6 +40,9 @@ class PropagationFields:
     start_length: float = 1.0
     regularization: float = 0.0
     learning_rate: float = 0.02
+    final_rate: float = 0.0
+    scale: float = 4.0
+    bias: float = -4.0
     beta2: float = 0.99
     edge_types: EdgeTypeWeights = None
     seed: int = 0
@@ -63,7 +66,9 @@ class PropagationFields:
         check_number("length_power", self.length_power, low=0.0, high=1.0)
         check_number("message_share", self.message_share, above=0.0, high=1.0)
         check_number("beta2", self.beta2, low=0.0, high=0.999999)
-        for name in ("temperature", "start_length", "learning_rate"):
+        check_number("final_rate", self.final_rate, low=0.0, high=1.0)
+        check_number("bias", self.bias)
+        for name in ("temperature", "start_length", "learning_rate", "scale"):
             check_positive(name, getattr(self, name))
 
     @property

@@ -31,12 +31,12 @@ class LightGCN(PropagationFields):
 
     Attributes:
         dim: components of a vector.
-        epochs: rounds over all sources; with `bce` steps for each edge type.
+        epochs: rounds over all sources; with `bce` one step each.
         layers: the weight of each power of S, from 0.
         degree_exponent: a.
         self_loops: s.
         loss: `softmax`, or `bce`: the cross-entropy of every pair and one negative for each, with
-            a learned scale and bias of the product, all pairs of an edge type in one step.
+            a learned scale and bias of the product, all pairs of all edge types in one step.
         batch_size: sources in a step of `softmax`.
         num_negatives: targets, drawn uniformly, that a step of `softmax` compares with.
         temperature: products are divided by it, for `softmax`.
@@ -47,7 +47,9 @@ class LightGCN(PropagationFields):
         start_length: their mean length, as a root of mean squares, per node type.
         regularization: half the penalty on the squared length of each first vector, in every
             step; a step's loss is a mean over its pairs.
-        learning_rate: of Adam, falling to 0.
+        learning_rate: of Adam.
+        final_rate: the share of it to which it falls, step by step; 1: it stays.
+        scale, bias: where those of `bce` start.
         beta2: of Adam, its memory of squared gradients.
         edge_types: which, with what weight; None: all, weight 1. An edge type's sources are asked
             for its targets; messages flow both ways.

@@ -16,7 +16,6 @@ import numpy as np
 
 from graphemb.kernels import descent
 from graphemb.linalg import CSR, DoubleArray, multiply
-from graphemb.trainers.propagation.pairs import Task
 from graphemb.types import FloatArray, IntArray
 
 _CHUNK = 256
@@ -52,21 +51,24 @@ class SharedSoftmax:
     """Decoupled softmax of some sources' targets against negatives that all of them share.
 
     sum over pairs of w (log sum over negatives of exp(s / t) - s / t), divided by the sum of w,
-    with the product s of the source at length 1 and the target at length |x|^length_power. The
-    positive is left out of its own sum (Yeh et al. 2022), so that a source costs one row of one
-    product whatever the number of its targets.
+    with the product s of the source at length 1 and the target at length |x|^length_power. A
+    source's targets are left out of the sum (the positive by Yeh et al. 2022, the others because
+    nobody asks which of them comes first), so that a source costs one row of one product
+    whatever the number of its targets.
 
     Attributes:
         sources: int64 [b], their rows.
         positives: float32 CSR [b, N], the weights of their pairs.
         candidates: int64 [c], rows of all targets.
         negatives: int64 [n], distinct places in `candidates`.
+        known: CSR [b, n], an entry wherever a negative is one of the source's targets.
     """
 
     sources: IntArray
     positives: CSR
     candidates: IntArray
     negatives: IntArray
+    known: CSR
     temperature: float
     length_power: float
     pool: Executor
@@ -113,7 +115,8 @@ class SharedSoftmax:
         def of_block(low: int) -> FloatArray:
             block = slice(low, min(low + _CHUNK, len(queries)))
             scores: FloatArray = queries[block] @ absent.T
-            own = losses[block]
+            own, known = losses[block], self.known[block].tocoo()
+            scores[known.row, known.col] = descent.HIDDEN
             descent.softmax_rows(scores, self.temperature, mass[block], own, 0, len(scores))
             np.matmul(scores, absent, out=to_queries[block])
             back: FloatArray = scores.T @ queries[block]
@@ -129,26 +132,25 @@ class Logistic:
     The score is scale x product + bias; edge or no edge each counts half.
 
     Attributes:
-        task: the pairs.
-        chosen: int64 [b], which of them.
+        src, dst: int64 [b], rows of the pairs.
+        weight: float64 [b], theirs.
         absent: int64 [b], another target for each of their sources.
         line: float64 [2], scale and bias.
         line_slopes: float64 [2], to which their gradient is added.
     """
 
-    task: Task
-    chosen: IntArray
+    src: IntArray
+    dst: IntArray
+    weight: DoubleArray
     absent: IntArray
     line: DoubleArray
     line_slopes: DoubleArray
 
     def __call__(self, vectors: FloatArray, slopes: FloatArray) -> float:
         """The loss, and its gradient added to `slopes`."""
-        src, dst = self.task.src[self.chosen], self.task.dst[self.chosen]
-        weight = self.task.weight[self.chosen]
-        rows = np.concatenate([src, src]), np.concatenate([dst, self.absent])
-        sign = np.repeat([1.0, -1.0], src.size)
-        share = np.concatenate([weight, weight]) / (2.0 * weight.sum())
+        rows = np.tile(self.src, 2), np.concatenate([self.dst, self.absent])
+        sign = np.repeat([1.0, -1.0], self.src.size)
+        share = np.tile(self.weight, 2) / (2.0 * self.weight.sum())
         one, other = vectors[rows[0]], vectors[rows[1]]
         products = np.einsum("ij,ij->i", one, other, dtype=np.float64)
         margins = sign * (self.line[0] * products + self.line[1])

@@ -21,7 +21,8 @@ class Task:
     Attributes:
         src, dst: int64 [m], rows of the one row space.
         weight: float64 [m], edge weights added up, times the edge type's.
-        candidates: int64, the targets that have any pair.
+        candidates: int64, the targets that have any pair; where a node type is linked to itself,
+            every node that has, since a product has no direction.
     """
 
     src: IntArray
@@ -35,7 +36,9 @@ class Task:
         found = graph[edge_type].to_scipy().tocoo()
         src = merged.slice(edge_type.src).start + found.row.astype(np.int64)
         dst = merged.slice(edge_type.dst).start + found.col.astype(np.int64)
-        return cls(src, dst, found.data.astype(np.float64) * by, np.unique(dst))
+        within = edge_type.src == edge_type.dst
+        candidates = np.union1d(src, dst) if within else np.unique(dst)
+        return cls(src, dst, found.data.astype(np.float64) * by, candidates)
 
     @cached_property
     def sources(self) -> IntArray:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import accumulate
 
 import numpy as np
 
@@ -16,10 +17,6 @@ from graphemb.trainers.propagation.fields import PropagationFields
 from graphemb.trainers.propagation.objectives import Logistic, Objective, SharedSoftmax, shaped
 from graphemb.trainers.propagation.pairs import Propagation, Task, joined
 from graphemb.types import BoolArray, EdgeType, FloatArray, IntArray
-
-_LINE_RATE = 10.0
-"""The scale and bias of scores move so much faster than vectors."""
-_ABSENT_DRAWS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +98,7 @@ class Training:
         """Improve `vectors` in place, epoch by epoch; the mean loss of each."""
         fields = self.fields
         moments = np.zeros_like(vectors), np.zeros_like(vectors)
-        line = _Line()
+        line = _Line(fields.scale, fields.bias)
         plan = self._plan()
         steps, step = len(plan) * fields.epochs, 0
         with ThreadPoolExecutor(fields.threads) as pool:
@@ -110,19 +107,20 @@ class Training:
                 for objective, flow in self._steps(plan, line, pool):
                     slopes = np.zeros_like(vectors)
                     losses.append(objective(flow(vectors), slopes))
-                    rate = fields.learning_rate * (1.0 - step / steps)
+                    fallen = (1.0 - fields.final_rate) * step / steps
+                    rate = fields.learning_rate * (1.0 - fallen)
                     step += 1
                     slopes = flow(slopes)
                     if fields.regularization:
                         slopes += np.float32(fields.regularization) * vectors
                     _descend(vectors, moments, slopes, rate, fields.beta2, step)
-                    line.descend(_LINE_RATE * rate, fields.beta2, step)
+                    line.descend(rate, fields.beta2, step)
                 yield float(np.mean(losses))
 
     def _plan(self) -> list[tuple[EdgeType, int]]:
-        """Each step of an epoch: whose sources, and from which on; one step for `bce`."""
+        """Each step of an epoch: whose sources, and from which on; `bce` takes all in one step."""
         if self.fields.loss == "bce":
-            return [(edge_type, 0) for edge_type in self.tasks]
+            return [(next(iter(self.tasks)), 0)]
         return [
             (edge_type, low)
             for edge_type, task in self.tasks.items()
@@ -136,46 +134,71 @@ class Training:
         orders = {name: self.rng.permutation(task.sources) for name, task in self.tasks.items()}
         for number in self.rng.permutation(len(plan)):
             edge_type, low = plan[number]
-            flow, kept = self._divided(edge_type)
+            flow, kept = self._divided()
             if self.fields.loss == "bce":
-                yield self._logistic(self.tasks[edge_type], kept, line), flow
+                yield self._logistic(kept, line), flow
             else:
                 sources = np.sort(orders[edge_type][low : low + self.fields.batch_size])
-                yield self._softmax(self.tasks[edge_type], sources, kept, pool), flow
+                own = None if kept is None else kept[self._places[edge_type]]
+                yield self._softmax(edge_type, sources, own, pool), flow
 
-    def _divided(self, edge_type: EdgeType) -> tuple[Propagation, BoolArray | None]:
-        """Along which pairs messages flow, and which of the edge type's are to be learned."""
+    @cached_property
+    def _places(self) -> dict[EdgeType, slice]:
+        """Where each task's pairs stand among those of all."""
+        sizes = [task.src.size for task in self.tasks.values()]
+        ends = accumulate(sizes)
+        parts = (slice(end - size, end) for end, size in zip(ends, sizes, strict=True))
+        return dict(zip(self.tasks, parts, strict=True))
+
+    def _divided(self) -> tuple[Propagation, BoolArray | None]:
+        """Along which pairs messages flow, and which of all pairs are to be learned."""
         share = self.fields.message_share
         if share == 1.0:
             return self.whole, None
         carries = self.rng.random(self.num_pairs) < share
-        first = 0
-        for name, task in self.tasks.items():
-            if name == edge_type:
-                break
-            first += task.src.size
         adjacency = joined(self.tasks, self.merged.num_nodes, carries)
-        return self.fields.propagation(adjacency), ~carries[first : first + task.src.size]
+        return self.fields.propagation(adjacency), ~carries
+
+    @cached_property
+    def _linked(self) -> dict[EdgeType, CSR]:
+        """float32 [N, N] for each task: all of its pairs."""
+        size = self.merged.num_nodes
+        return {name: task.positives(size) for name, task in self.tasks.items()}
 
     def _softmax(
-        self, task: Task, sources: IntArray, kept: BoolArray | None, pool: ThreadPoolExecutor
+        self,
+        edge_type: EdgeType,
+        sources: IntArray,
+        kept: BoolArray | None,
+        pool: ThreadPoolExecutor,
     ) -> SharedSoftmax:
-        positives = task.positives(self.merged.num_nodes, kept)[sources]
+        task, every = self.tasks[edge_type], self._linked[edge_type][sources]
+        positives = every
+        if kept is not None:
+            positives = task.positives(self.merged.num_nodes, kept)[sources]
         num = min(self.fields.num_negatives, task.candidates.size)
+        negatives = self.rng.permutation(task.candidates.size)[:num]
         return SharedSoftmax(
             sources,
             positives,
             task.candidates,
-            self.rng.permutation(task.candidates.size)[:num],
+            negatives,
+            every[:, task.candidates[negatives]],
             self.fields.temperature,
             self.fields.length_power,
             pool,
         )
 
-    def _logistic(self, task: Task, kept: BoolArray | None, line: _Line) -> Logistic:
-        chosen = np.arange(task.src.size) if kept is None else np.flatnonzero(kept)
-        absent = task.candidates[self.rng.integers(task.candidates.size, size=chosen.size)]
-        return Logistic(task, chosen, absent, line.values, line.slopes)
+    def _logistic(self, kept: BoolArray | None, line: _Line) -> Logistic:
+        """Of all tasks at once: the vectors are moved for all of them together."""
+        columns = []
+        for name, task in self.tasks.items():
+            every = np.ones(task.src.size, np.bool_)
+            chosen = np.flatnonzero(every if kept is None else kept[self._places[name]])
+            absent = task.candidates[self.rng.integers(task.candidates.size, size=chosen.size)]
+            columns.append((task.src[chosen], task.dst[chosen], task.weight[chosen], absent))
+        src, dst, weight, absent = (np.concatenate(part) for part in zip(*columns, strict=True))
+        return Logistic(src, dst, weight, absent, line.values, line.slopes)
 
     def result(self, vectors: FloatArray) -> FloatArray:
         """float32 [N, dim]: the vectors whose products are the scores."""
@@ -192,8 +215,8 @@ class Training:
 class _Line:
     """The scale and bias of scores, with Adam's moments."""
 
-    def __init__(self) -> None:
-        self.values = np.array([1.0, 0.0])
+    def __init__(self, scale: float, bias: float) -> None:
+        self.values = np.array([scale, bias])
         self.slopes = np.zeros(2)
         self._mean, self._square = np.zeros(2), np.zeros(2)
 
