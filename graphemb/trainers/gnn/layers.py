@@ -48,15 +48,36 @@ class PerEdgeType(nn.Module):
 
 
 def sage(schema: Schema, dim: int, aggregate: str) -> nn.Module:
-    """GraphSAGE's convolution (Hamilton et al. 2017) for every edge type."""
-    return PerEdgeType(schema, lambda: SAGEConv((dim, dim), dim, aggr=aggregate))
+    """GraphSAGE's convolution (Hamilton et al. 2017) for every edge type.
+
+    Differs in where it starts: with the neighbours' mean (or maximum, or sum) as it is. As the
+    encoder adds a node's own vector, an untrained network smooths the inputs, and whoever is like
+    somebody's neighbours is near to them from the first step on. From random matrices that has to
+    be learned, at the expense of nodes that come later.
+    """
+
+    def make() -> nn.Module:
+        layer = SAGEConv((dim, dim), dim, aggr=aggregate)
+        nn.init.eye_(layer.lin_l.weight)
+        nn.init.zeros_(layer.lin_l.bias)
+        nn.init.zeros_(layer.lin_r.weight)
+        return layer
+
+    return PerEdgeType(schema, make)
 
 
 def attention(schema: Schema, dim: int, heads: int) -> nn.Module:
-    """Graph attention (Veličković et al. 2018) for every edge type, the heads side by side."""
-    return PerEdgeType(
-        schema, lambda: GATConv((dim, dim), dim // heads, heads, add_self_loops=False)
-    )
+    """Graph attention (Veličković et al. 2018) for every edge type, the heads side by side.
+
+    What is weighed starts as the neighbours' vectors, as in `sage`.
+    """
+
+    def make() -> nn.Module:
+        layer = GATConv((dim, dim), dim // heads, heads, add_self_loops=False)
+        nn.init.eye_(layer.lin_src.weight)
+        return layer
+
+    return PerEdgeType(schema, make)
 
 
 class Relational(nn.Module):
