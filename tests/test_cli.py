@@ -240,6 +240,20 @@ def test_info_reads_a_saved_graph(shop: Path, command: Command) -> None:
     assert "user-buys-product" in out
 
 
+def test_trainers_are_listed_and_every_field_of_one_is_told(command: Command) -> None:
+    _, out, _ = command("trainers", "--json")
+    about = json.loads(out)
+    assert about["SVD"].startswith("The largest singular vectors")
+    for name in about:
+        _, out, _ = command("trainers", name, "--json")
+        told = json.loads(out)
+        assert told["fields"] and all(one["meaning"] for one in told["fields"]), name
+    status, out, _ = command("trainers", "AttributeTower")
+    assert status == 0 and "Attributes:" not in out and "Raises:" not in out
+    assert re.search(r"^along +\(needed\) +from users to items", out, re.MULTILINE)
+    assert re.search(r'^device +"auto" ', out, re.MULTILINE)  # a field of all that use torch
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -253,6 +267,7 @@ def test_info_reads_a_saved_graph(shop: Path, command: Command) -> None:
         (["neighbors", "shop", "product", "p0001", "-k", "0"], ["k must be"]),
         (["recommend", "shop.toml", "nobody"], ["'nobody'"]),
         (["info", "."], ["no saved graph"]),
+        (["trainers", "GraphSage"], ["did you mean 'GraphSAGE'"]),
         (["publish", "embeddings", "x"], ["embeddings"]),
     ],
 )
@@ -325,6 +340,7 @@ def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
         "publish",
         "versions",
         "verify",
+        "trainers",
         "info",
         "demo",
     ):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from graphemb.cli import info_command, run_commands, store_commands
+from graphemb.cli import info_command, run_commands, store_commands, trainers_command
 from graphemb.errors import GraphEmbError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for command in (
     store_commands.publish,
     store_commands.versions,
     store_commands.verify,
+    trainers_command.trainers,
     info_command.info,
     run_commands.demo,
 ):

@@ -213,7 +213,7 @@ def _print_demo(made: DemoResult) -> None:
     )
     show.say(
         f"  graphemb run {folder}/{made.config.file.path.name} --dry-run\n"
-        f"then add another [fit.NAME] to that file (trainers: graphemb info) and run it again"
+        f"then add another [fit.NAME] to that file (see graphemb trainers) and run it again"
     )
 
 
