@@ -24,11 +24,13 @@ from typing import Any
 import graphemb as ge
 from benchmarks.gnn.labels import LABEL_METHODS
 from benchmarks.gnn.methods import LINK_METHODS
+from benchmarks.gnn.newcomers import NEWCOMER_METHODS, NEWCOMER_SETS
 from benchmarks.gnn.one import LABEL_SETS, LINK_SETS
 from benchmarks.gnn.table import markdown
 from graphemb.errors import GraphEmbError, UnknownName
 
 _ROOT = Path(__file__).parents[2]
+SETS = (*LINK_SETS, *NEWCOMER_SETS, *LABEL_SETS)
 SEEDS = (0, 1, 2)
 
 
@@ -45,7 +47,7 @@ def main(argv: list[str]) -> int:
     if file and file.exists():
         rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
     if not options.page:
-        for run in _runs(options.set or [*LINK_SETS, *LABEL_SETS], options.method, options.seed):
+        for run in _runs(options.set or SETS, options.method, options.seed):
             print(*run, "...", file=sys.stderr, flush=True)
             rows = _with(rows, _measured(*run))
             _write(options.out, rows)
@@ -60,7 +62,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--set", action="append", choices=[*LINK_SETS, *LABEL_SETS])
+    parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--method", action="append", help="default: all; may repeat")
     parser.add_argument("--seed", action="append", type=int, help="default: 0, 1 and 2")
     parser.add_argument("--page", action="store_true", help="measure nothing")
@@ -70,6 +72,8 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 def methods(name: str) -> list[str]:
     """What is tried on a set."""
+    if name in NEWCOMER_SETS:
+        return list(NEWCOMER_METHODS)
     return list(LINK_METHODS.get(name, LABEL_METHODS))
 
 
@@ -102,7 +106,7 @@ def _measured(name: str, method: str, seed: int) -> dict[str, Any]:
 
 def _with(rows: list[dict[str, Any]], row: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows with one more, in the order of sets, methods and seeds."""
-    order = {run: place for place, run in enumerate(_runs([*LINK_SETS, *LABEL_SETS], None, None))}
+    order = {run: place for place, run in enumerate(_runs(SETS, None, None))}
     found = {(one["set"], one["method"], one["seed"]): one for one in [*rows, row]}
     return [found[key] for key in sorted(found, key=lambda key: (order.get(key, 10**6), key))]
 

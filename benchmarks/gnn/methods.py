@@ -62,26 +62,35 @@ def _product(matrix: npt.NDArray[Any], cosine: bool) -> Score:
 
 
 def _degrees(links: Links, seed: int) -> Score:
-    degrees = _adjacency(links).sum(axis=1)
+    degrees = _adjacency(links.graph).sum(axis=1)
     return _product(np.asarray(degrees, np.float64).reshape(-1, 1), cosine=False)
 
 
 def _words(links: Links, seed: int, rounds: int) -> Score:
-    """TF-IDF of a paper's words, `rounds` times the mean with its neighbours', by cosine."""
-    from sklearn.feature_extraction.text import TfidfTransformer
+    return _product(smoothed_words(links.graph, rounds), cosine=True)
 
-    words = links.graph.columns("node")["words"].combine_chunks()
+
+def smoothed_words(graph: ge.HeteroGraph, rounds: int) -> FloatArray:
+    """float32 [n, words]: TF-IDF of a paper's words, `rounds` times the mean with its neighbours'.
+
+    Rows have length 1.
+    """
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.preprocessing import normalize
+
+    words = graph.columns("node")["words"].combine_chunks()
     counts = np.asarray(words.flatten()).reshape(len(words), -1)
     matrix = TfidfTransformer().fit_transform(counts)
-    smooth = scaled_adjacency(_adjacency(links), exponent=0.5, self_loops=1.0)
+    smooth = scaled_adjacency(_adjacency(graph), exponent=0.5, self_loops=1.0)
     for _ in range(rounds):
         matrix = smooth @ matrix
-    return _product(matrix.toarray(), cosine=True)
+    found: FloatArray = normalize(matrix).toarray().astype(np.float32)
+    return found
 
 
-def _adjacency(links: Links) -> sparse.csr_matrix[Any]:
+def _adjacency(graph: ge.HeteroGraph) -> sparse.csr_matrix[Any]:
     """float32 [n, n]: how many edges join two nodes, of any type and direction."""
-    parts = [links.graph[kind].to_scipy() for kind in links.graph.edge_types]
+    parts = [graph[kind].to_scipy() for kind in graph.edge_types]
     return sparse.csr_matrix(sum(part + part.T for part in parts))
 
 
@@ -112,11 +121,13 @@ _WORDS_GNN: dict[str, Any] = {
 }
 
 
-def _sage(seed: int) -> Any:
+def sage(seed: int) -> Any:
+    """GraphSAGE on papers' words."""
     return ge.GraphSAGE(**_WORDS_GNN, weight_decay=0.1, seed=seed)
 
 
-def _gat(seed: int) -> Any:
+def gat(seed: int) -> Any:
+    """Graph attention on papers' words."""
     return ge.GAT(**_WORDS_GNN, seed=seed)
 
 
@@ -143,8 +154,8 @@ LINK_METHODS: Mapping[str, Mapping[str, Scorer]] = {
         "SVD": vectors(_svd, cosine=True),
         "ProNE": vectors(_prone, cosine=True),
         "DeepWalk": vectors(_deepwalk, cosine=True),
-        "GraphSAGE": vectors(_sage, network=True),
-        "GAT": vectors(_gat, network=True),
+        "GraphSAGE": vectors(sage, network=True),
+        "GAT": vectors(gat, network=True),
     },
     "gatne_amazon": {
         "degree product": Scorer(_degrees),

@@ -22,6 +22,7 @@ class Target:
 
 TARGETS = {
     "cora": Target({"ROC-AUC": 0.91, "PR-AUC": 0.92}, {"ROC-AUC": 0.93, "PR-AUC": 0.94}),
+    "cora newcomers": Target({"share": 0.9}, {}),
     "gatne_amazon": Target(
         {"ROC-AUC": 0.9895, "PR-AUC": 0.9871, "F1": 0.9600},
         {"ROC-AUC": 0.992, "PR-AUC": 0.991, "F1": 0.967},
@@ -40,6 +41,7 @@ PUBLISHED: Mapping[str, Mapping[str, Figures]] = {
 }
 SHOWN = {
     "cora": ("ROC-AUC", "PR-AUC"),
+    "cora newcomers": ("hit@10", "hit@10 retrained", "share"),
     "gatne_amazon": ("ROC-AUC", "PR-AUC", "F1"),
     "twitch_de": ("Micro-F1", "Macro-F1", "ROC-AUC"),
     "facebook_pages": ("Micro-F1", "Macro-F1"),
@@ -107,6 +109,8 @@ def _verdicts(name: str, rows: Sequence[Result]) -> Iterator[str]:
         runs = found[network[1]]
         for word in ("must", "goal"):
             wanted: Figures = getattr(TARGETS[name], word)
+            if not wanted:
+                continue
             reached = {key: float(np.mean([run["test"][key] for run in runs])) for key in wanted}
             missed = [key for key, value in wanted.items() if reached[key] < value]
             figures = " / ".join(f"{value:g}" for value in wanted.values())
@@ -123,10 +127,16 @@ _FOOT = """\
 {machine}, {date}; means ± standard deviations over seeds; a process for each run, whose peak
 memory counts everything, imports too. The time is that of fitting; where labels are predicted it
 is that of the vectors. Other work went on beside, so times are upper limits. Fields were chosen by
-hand on validation parts of seed 0, with test figures in sight. A row with fewer seeds than others
-was not run with all of them, and is not compared.
+hand on validation parts of seed 0; those of `gatne_amazon`, `twitch_de` and `facebook_pages` with
+test figures in sight. A row with fewer seeds than others was not run with all of them, and is not
+compared.
 
 - `cora`: edges divided 85/5/10 at random by seed, as many unlinked pairs drawn uniformly.
+- `cora newcomers`: a tenth of the papers is held out and comes later, each with half of its
+  citations, one at least; the others are asked for, all papers ranked. The network is fitted on
+  the graph without newcomers, then shown them and the citations they come with; `retrained` is
+  fitted on these as well. `share` is the one over the other; the time is that of both. Fields are
+  those of `cora`, chosen on newcomers held out of what is left of seed 0.
 - `gatne_amazon`: published pairs; means over the two edge types. F1 with as many predicted as
   true. 8 % and 33 % of the test positives stand reversed in training, as published.
 - `twitch_de`, `facebook_pages`: logistic regression; half of the nodes train, drawn by seed, and
