@@ -88,7 +88,9 @@ if __name__ == "__main__":
     main(
         {
             "neighbors.uniform": _neighbours(weighted=False),
+            "neighbors.uniform.again": _neighbours(weighted=False),
             "neighbors.weighted": _neighbours(weighted=True),
+            "neighbors.weighted.again": _neighbours(weighted=True),
             "topk": _top,
         }
     )

@@ -57,6 +57,7 @@ def _draws(machine: Mapping[str, float], plan: Mapping[str, Any]) -> float:
     return machine["random_reads_per_s"]
 
 
+_AGAIN = "15 and 10, with replacement"  # as the peer draws; the rows before draw an edge once
 _TEXT, _DENSE = ("edges.txt",), ("dense.npy",)
 ROWS = (
     Row("load", "load from Parquet", "edges/s", files=_TEXT),
@@ -93,7 +94,9 @@ ROWS = (
     Row("graphsage", "GraphSAGE", makes="vectors", files=_TEXT),
     Row("derive", "aggregation over edges", "edges/s", _sums, "answer", _DENSE),
     Row("neighbors.uniform", "neighbour sampling, 15 and 10", "edges/s", _draws),
+    Row("neighbors.uniform.again", f"neighbour sampling, {_AGAIN}", "edges/s", _draws),
     Row("neighbors.weighted", "neighbour sampling by weight, 15 and 10", "edges/s", _draws),
+    Row("neighbors.weighted.again", f"neighbour sampling by weight, {_AGAIN}", "edges/s", _draws),
     Row("topk", "exact top-k", "queries/s", _queries, "answer", _DENSE),
     Row("negatives.uniform", "negatives, uniform", "draws/s", _draws),
     Row("negatives.degree", "negatives, by degree", "draws/s", _draws),
