@@ -38,6 +38,38 @@ def is_known(offsets: Rows, columns: Rows, row: int, column: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
+def mark_known(
+    rows: Ints,
+    offsets: Rows,
+    columns: Rows,
+    first: Ints,
+    following: Ints,
+    marks: npt.NDArray[np.bool_],
+) -> None:
+    """Set `marks` bool [n, m] where the candidate of a place is known to a row of `rows` [n].
+
+    Args:
+        offsets, columns: what is known of each row.
+        first: int64 [width], the first place of each candidate, -1 where it has none.
+        following: int64 [m], the next place of the same candidate, -1 after the last.
+    """
+    for number in range(rows.size):
+        for edge in range(offsets[rows[number]], offsets[rows[number] + 1]):
+            place = first[columns[edge]]
+            while place >= 0:
+                marks[number, place] = True
+                place = following[place]
+
+
+@njit(nogil=True, cache=True)
+def chain(candidates: Ints, first: Ints, following: Ints) -> None:
+    """Fill `first` and `following` of `mark_known`; all of `first` is -1 before."""
+    for place in range(candidates.size - 1, -1, -1):
+        following[place] = first[candidates[place]]
+        first[candidates[place]] = place
+
+
+@njit(nogil=True, cache=True)
 def from_anywhere(
     key: np.uint64, count: int, width: int, offsets: Rows, columns: Rows, row: int
 ) -> int:

@@ -23,6 +23,8 @@ _VALID_LIMIT = 5_000
 _VALID_NEGATIVES = 100
 _VALID_STREAM = 3
 _BLOCK = 1_000
+_DENSE = 4
+"""Rows up to so many times their number are numbered by a table of all; more are sorted."""
 
 
 class Encoder(Protocol):
@@ -99,10 +101,10 @@ class LinkTask:
         """The sum over the positives of one edge type."""
         edge_type, decoder = links.edge_type, self.module.decoder
         sources, targets = vectors[edge_type.src], vectors[edge_type.dst]
-        src = sources[wanted.place(edge_type.src, links.src)]
+        src = _taken(sources, wanted.place(edge_type.src, links.src))
 
         def of(rows: Tensor) -> Tensor:
-            return targets[wanted.place(edge_type.dst, rows)]
+            return _taken(targets, wanted.place(edge_type.dst, rows))
 
         positive = decoder(edge_type, src, of(links.dst))
         scores, keep = [], []
@@ -196,6 +198,12 @@ class LinkTask:
             yield _Question(edge_type, *(torch.from_numpy(a).to(self.device) for a in arrays))
 
 
+def _taken(vectors: Tensor, places: Tensor) -> Tensor:
+    """`vectors[places]`, whose way back is several times as fast."""
+    flat = vectors.index_select(0, places.reshape(-1))
+    return flat.view(*places.shape, vectors.shape[1])
+
+
 class _Question(NamedTuple):
     """Held-back edges of one type: int64 [b], [b], and candidates [b, n] beside them."""
 
@@ -211,6 +219,7 @@ class _Wanted:
     def __init__(self) -> None:
         self._parts: dict[NodeType, list[Tensor]] = {}
         self._rows: dict[NodeType, Tensor] = {}
+        self._places: dict[NodeType, Tensor] = {}
 
     def add(self, node_type: NodeType, rows: Tensor | None) -> None:
         """Want these rows too; -1 stands for none."""
@@ -219,9 +228,22 @@ class _Wanted:
 
     def rows(self) -> dict[NodeType, Tensor]:
         """int64 [n] per node type, ascending."""
-        self._rows = {name: torch.unique(torch.cat(parts)) for name, parts in self._parts.items()}
+        for name, parts in self._parts.items():
+            rows = torch.cat(parts)
+            width = int(rows.max()) + 1 if rows.numel() else 0
+            if width > _DENSE * rows.numel():
+                self._rows[name] = torch.unique(rows)
+                continue
+            there = torch.zeros(width, dtype=torch.bool, device=rows.device)
+            there[rows] = True
+            self._rows[name] = there.nonzero().squeeze(1)
+            self._places[name] = there.cumsum(0) - 1
         return self._rows
 
     def place(self, node_type: NodeType, rows: Tensor) -> Tensor:
         """Where these rows are among those of `rows()`."""
-        return torch.searchsorted(self._rows[node_type], rows.clamp(min=0))
+        rows = rows.clamp(min=0)
+        if node_type not in self._places:
+            return torch.searchsorted(self._rows[node_type], rows)
+        places = self._places[node_type].index_select(0, rows.reshape(-1))
+        return places.view(rows.shape)

@@ -78,15 +78,14 @@ class Noise:
 
     def joined(self, rows: IntArray, columns: IntArray) -> BoolArray:
         """bool [len(rows), len(columns)]: which of the shared candidates are known positives."""
-        distinct, places = np.unique(columns, return_inverse=True)
-        number = np.full(self.width, -1, np.int64)
-        number[distinct] = np.arange(distinct.size)
-        part = self.known[rows]
-        there = number[part.indices]
-        source = np.repeat(np.arange(rows.size), np.diff(part.indptr))
-        hit = np.zeros((rows.size, distinct.size), np.bool_)
-        hit[source[there >= 0], there[there >= 0]] = True
-        return np.asarray(hit[:, places])
+        marks = np.zeros((rows.size, columns.size), np.bool_)
+        if columns.size:
+            first = np.full(self.width, -1, np.int64)
+            following = np.empty(columns.size, np.int64)
+            negative.chain(columns, first, following)
+            known = (self.known.indptr, self.known.indices)
+            negative.mark_known(rows, *known, first, following, marks)
+        return marks
 
     def given(self, rows: IntArray, num: int, generator: np.random.Generator) -> IntArray:
         """int64 [len(rows), num]: what the user gave for each source, -1 where nothing."""

@@ -33,7 +33,9 @@ class Optimizers:
         self._dense = list(dense.values())
         self._home: dict[str, tuple[torch.optim.Optimizer, Tensor]] = {}
         if dense:
-            adam = torch.optim.AdamW(self._dense, rate, betas, weight_decay=fields.weight_decay)
+            adam = torch.optim.AdamW(
+                self._dense, rate, betas, weight_decay=fields.weight_decay, fused=True
+            )
             self._home |= {name: (adam, tensor) for name, tensor in dense.items()}
         if sparse:
             lazy = torch.optim.SparseAdam(list(sparse.values()), rate, betas)
@@ -70,7 +72,7 @@ class Optimizers:
                 optimizer.state[tensor][quantity] = value.to(tensor.device)
             else:  # SparseAdam counts in a plain number
                 plain = isinstance(optimizer, torch.optim.SparseAdam)
-                optimizer.state[tensor][quantity] = int(value) if plain else value
+                optimizer.state[tensor][quantity] = int(value) if plain else value.to(tensor.device)
 
 
 def rate_factor(schedule: str, done: float) -> float:

@@ -12,7 +12,7 @@ from scipy import stats
 
 from graphemb.errors import ConfigError, UnknownName
 from graphemb.graph import HeteroGraph
-from graphemb.learning import LinkFields
+from graphemb.learning import LinkFields, losses
 from graphemb.learning.batches import Batches, Links
 from graphemb.learning.decoders import Decoder
 from graphemb.learning.links import LinkModel, LinkTask
@@ -304,6 +304,24 @@ def test_the_loss_of_a_step_is_its_terms_summed() -> None:
             count += 1
     squares = sum(float((vectors[name][sorted(rows)] ** 2).sum()) for name, rows in used.items())
     assert found == pytest.approx((total + 0.1 * squares) / count, rel=1e-4)
+
+
+@pytest.mark.parametrize("width", [50, 5_000])
+def test_the_loss_is_the_same_in_a_small_table_and_in_a_large_one(width: int) -> None:
+    graph = HeteroGraph.from_tables(
+        {"user": {"id": np.arange(20)}, "product": {"id": np.arange(width)}},
+        {BUYS: {"src": np.arange(20), "dst": width - 1 - np.arange(20)}},
+    )
+    fields = LinkFields(dim=4, valid=0.0, num_negatives=3)
+    task = task_of(graph, fields)
+    (links,) = task.batches.draw(task.batches.order(0), 0, 0)
+    users, products = (task.module.encoder.tables[name].weight for name in graph.node_types)
+    src = users[links.src]
+    positive = (src * products[links.dst]).sum(1)
+    negative = torch.einsum("bd,bkd->bk", src, products[links.own])
+    expected = losses.bce(positive, negative, None).mean()
+    (loss,) = task.steps(0)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_validation_is_the_reciprocal_rank_among_a_hundred() -> None:

@@ -52,12 +52,16 @@ class NeuralDecoder(Decoder):
 
     def table(self, edge_type: EdgeType, src: Tensor, dst: Tensor) -> Tensor:
         """float [b, m]: every source with every target."""
-        return self._scores(src[:, None], dst[None])
+        scores = (src[:, : self.split] * self.product) @ dst[:, : self.split].T + self.bias
+        return scores if self.final is None else scores + self._network(src[:, None], dst[None])
 
     def _scores(self, src: Tensor, dst: Tensor) -> Tensor:
-        scores = (src[..., : self.split] * dst[..., : self.split]) @ self.product + self.bias
-        if self.final is None:
-            return scores
+        query = src[..., : self.split] * self.product
+        scores = (query * dst[..., : self.split]).sum(dim=-1) + self.bias
+        return scores if self.final is None else scores + self._network(src, dst)
+
+    def _network(self, src: Tensor, dst: Tensor) -> Tensor:
+        assert self.final is not None
         first = self.hidden[0]
         assert isinstance(first, nn.Linear)
         one, other = first.weight.chunk(2, dim=1)
@@ -65,7 +69,7 @@ class NeuralDecoder(Decoder):
         x = functional.relu(x + functional.linear(dst[..., self.split :], other))
         for layer in self.hidden[1:]:
             x = functional.relu(layer(x))
-        out: Tensor = scores + self.final(x).squeeze(-1)
+        out: Tensor = self.final(x).squeeze(-1)
         return out
 
     def arrays(self) -> dict[str, FloatArray]:
