@@ -1,5 +1,11 @@
 """One center against its contexts and targets: the arithmetic of skip-gram, in sixteen lanes.
 
+All slopes are measured at the values before the step; then contexts and targets move by them,
+one context after the other. Each moves along the targets as those before it left them, so that
+the contexts of a center also draw nearer to each other: most of what moves them while the targets
+are still small. That learns as much from a walk as word2vec's pair after pair, and the products
+are still small products of matrices.
+
 Slopes are learning rate x (label - sigmoid(context . target)): what a context moves by along a
 target, and a target along a context. That of context c and target t stands at lane
 3 (c % 4) + t % 3 of vector number (t // 3) * tiles + c // 4, tiles being the contexts / 4 rounded
@@ -32,6 +38,7 @@ from graphemb.kernels.native import (
 
 TILE = 4  # contexts whose products with
 GROUP = 3  # so many targets are summed at once: 12 of the 16 lanes of one result
+PACK = 2 * GROUP  # targets that move at once
 _TINY = 1e-30
 
 
@@ -43,14 +50,18 @@ def measure(
     contexts: Ints,
     count: int,
     targets: Ints,
+    width: int,
     rate: np.float32,
     slopes: Floats,
 ) -> None:
-    """Fill `slopes` as if every label were 0; `contexts` repeat one up to a multiple of 4."""
+    """Fill the slopes of the first `width` targets as if every label were 0.
+
+    `width` is a multiple of 6; `contexts` repeat one up to a multiple of 4.
+    """
     zero = spread(np.float32(0.0))
     minus_rate = spread(-rate)
     at = 0
-    for target in range(0, targets.size, GROUP):
+    for target in range(0, width, GROUP):
         t0, t1, t2 = targets[target], targets[target + 1], targets[target + 2]
         for context in range(0, count, TILE):
             c0, c1 = contexts[context], contexts[context + 1]
@@ -60,16 +71,39 @@ def measure(
             s20, s21, s22 = zero, zero, zero
             s30, s31, s32 = zero, zero, zero
             for j in range(0, dim, LANES):
-                y0, y1, y2 = load(outputs, t0 + j), load(outputs, t1 + j), load(outputs, t2 + j)
+                y0, y1, y2 = (
+                    load(outputs, t0 + j),
+                    load(outputs, t1 + j),
+                    load(outputs, t2 + j),
+                )
                 x = load(inputs, c0 + j)
-                s00, s01, s02 = mul_add(x, y0, s00), mul_add(x, y1, s01), mul_add(x, y2, s02)
+                s00, s01, s02 = (
+                    mul_add(x, y0, s00),
+                    mul_add(x, y1, s01),
+                    mul_add(x, y2, s02),
+                )
                 x = load(inputs, c1 + j)
-                s10, s11, s12 = mul_add(x, y0, s10), mul_add(x, y1, s11), mul_add(x, y2, s12)
+                s10, s11, s12 = (
+                    mul_add(x, y0, s10),
+                    mul_add(x, y1, s11),
+                    mul_add(x, y2, s12),
+                )
                 x = load(inputs, c2 + j)
-                s20, s21, s22 = mul_add(x, y0, s20), mul_add(x, y1, s21), mul_add(x, y2, s22)
+                s20, s21, s22 = (
+                    mul_add(x, y0, s20),
+                    mul_add(x, y1, s21),
+                    mul_add(x, y2, s22),
+                )
                 x = load(inputs, c3 + j)
-                s30, s31, s32 = mul_add(x, y0, s30), mul_add(x, y1, s31), mul_add(x, y2, s32)
-            low = fold(fold(fold(s00, s01), fold(s02, s10)), fold(fold(s11, s12), fold(s20, s21)))
+                s30, s31, s32 = (
+                    mul_add(x, y0, s30),
+                    mul_add(x, y1, s31),
+                    mul_add(x, y2, s32),
+                )
+            low = fold(
+                fold(fold(s00, s01), fold(s02, s10)),
+                fold(fold(s11, s12), fold(s20, s21)),
+            )
             high = fold(fold(fold(s22, s30), fold(s31, s32)), zero)
             store(slopes, at, mul(minus_rate, _sigmoid(fold(low, high))))
             at += LANES
@@ -84,13 +118,21 @@ def _sigmoid(x: Lanes) -> Lanes:
     half, limit = spread(np.float32(0.5)), spread(np.float32(9.0))
     h = most(least(mul(x, half), limit), spread(np.float32(-9.0)))
     s = mul(h, h)
-    p = mul_add(spread(np.float32(-2.76076847742355e-16)), s, spread(np.float32(2.00018790482e-13)))
+    p = mul_add(
+        spread(np.float32(-2.76076847742355e-16)),
+        s,
+        spread(np.float32(2.00018790482e-13)),
+    )
     p = mul_add(p, s, spread(np.float32(-8.60467152213735e-11)))
     p = mul_add(p, s, spread(np.float32(5.12229709037114e-08)))
     p = mul_add(p, s, spread(np.float32(1.48572235717979e-05)))
     p = mul_add(p, s, spread(np.float32(6.37261928875436e-04)))
     p = mul_add(p, s, spread(np.float32(4.89352455891786e-03)))
-    q = mul_add(spread(np.float32(1.19825839466702e-06)), s, spread(np.float32(1.18534705686e-04)))
+    q = mul_add(
+        spread(np.float32(1.19825839466702e-06)),
+        s,
+        spread(np.float32(1.18534705686e-04)),
+    )
     q = mul_add(q, s, spread(np.float32(2.26843463243900e-03)))
     q = mul_add(q, s, spread(np.float32(4.89352518554385e-03)))
     curve = mul_add(half, div(mul(h, p), q), half)
@@ -98,86 +140,78 @@ def _sigmoid(x: Lanes) -> Lanes:
 
 
 @njit(nogil=True, cache=True)
-def label(targets: Ints, count: int, negatives: int, rate: np.float32, slopes: Floats) -> None:
-    """Give the center its label 1; a negative that is the center, and spare targets, no slope."""
-    tiles = (count + TILE - 1) // TILE
-    for target in range(targets.size):
-        if target > 0 and target <= negatives and targets[target] != targets[0]:
-            continue
-        for context in range(count):
-            at = _slope_at(tiles, context, target)
-            slopes[at] = slopes[at] + rate if target == 0 else np.float32(0.0)
-
-
-@njit(nogil=True, cache=True)
-def _slope_at(tiles: int, context: int, target: int) -> int:
+def slope_at(tiles: int, context: int, target: int) -> int:
+    """Where the slope of a context and a target stands in `slopes`."""
     tile = (target // GROUP) * tiles + context // TILE
     return tile * LANES + (context % TILE) * GROUP + target % GROUP
 
 
 @njit(nogil=True, cache=True)
-def sum_target_moves(
-    inputs: Floats, dim: int, contexts: Ints, count: int, width: int, slopes: Floats, moves: Floats
-) -> None:
-    """Fill `moves` [width, dim + 16]: for each target the sum of slope * context."""
-    zero = spread(np.float32(0.0))
+def merge(targets: Ints, width: int, count: int, slopes: Floats) -> None:
+    """Give the slopes of a target that stands twice among six to the first of the two."""
     tiles = (count + TILE - 1) // TILE
-    stride = dim + LANES
-    for target in range(0, width, GROUP):
-        for j in range(0, dim, 2 * LANES):  # the second half may lie behind the row: not read
-            m00, m01, m02, m10, m11, m12 = zero, zero, zero, zero, zero, zero
-            at = _slope_at(tiles, 0, target)
-            for context in range(count):
-                place = contexts[context] + j
-                x0, x1 = load(inputs, place), load(inputs, place + LANES)
-                g0 = spread_at(slopes, at)
-                g1 = spread_at(slopes, at + 1)
-                g2 = spread_at(slopes, at + 2)
-                m00, m01, m02 = mul_add(g0, x0, m00), mul_add(g1, x0, m01), mul_add(g2, x0, m02)
-                m10, m11, m12 = mul_add(g0, x1, m10), mul_add(g1, x1, m11), mul_add(g2, x1, m12)
-                at += GROUP if context % TILE < TILE - 1 else LANES - (TILE - 1) * GROUP
-            to = target * stride + j
-            store(moves, to, m00)
-            store(moves, to + LANES, m10)
-            store(moves, to + stride, m01)
-            store(moves, to + stride + LANES, m11)
-            store(moves, to + 2 * stride, m02)
-            store(moves, to + 2 * stride + LANES, m12)
+    for target in range(width):
+        for first in range(target - target % PACK, target):
+            if targets[first] == targets[target]:
+                for context in range(count):
+                    at = slope_at(tiles, context, target)
+                    slopes[slope_at(tiles, context, first)] += slopes[at]
+                    slopes[at] = np.float32(0.0)
+                break
 
 
 @njit(nogil=True, cache=True)
-def move_contexts(
+def move(
     inputs: Floats,
     outputs: Floats,
     dim: int,
     contexts: Ints,
     count: int,
     targets: Ints,
+    width: int,
     slopes: Floats,
 ) -> None:
-    """Add to each context the sum of slope * target; a row that stands twice is moved twice."""
+    """Move contexts and targets by the slopes: six targets and a context at a time.
+
+    Each moves from where it stands by then, so a row that is there twice moves twice; but a
+    target that is twice among six has all its slopes at the first (`merge`).
+    """
     tiles = (count + TILE - 1) // TILE
-    for context in range(count):
-        row = contexts[context]
-        for target in range(0, targets.size, GROUP):
-            t0, t1, t2 = targets[target], targets[target + 1], targets[target + 2]
-            at = _slope_at(tiles, context, target)
-            g0, g1, g2 = spread_at(slopes, at), spread_at(slopes, at + 1), spread_at(slopes, at + 2)
-            for j in range(0, dim, LANES):
-                x = load(inputs, row + j)
-                x = mul_add(g0, load(outputs, t0 + j), x)
-                x = mul_add(g1, load(outputs, t1 + j), x)
-                x = mul_add(g2, load(outputs, t2 + j), x)
-                store(inputs, row + j, x)
-
-
-@njit(nogil=True, cache=True)
-def move_targets(outputs: Floats, dim: int, targets: Ints, negatives: int, moves: Floats) -> None:
-    for target in range(negatives + 1):
-        row = targets[target]
-        start = target * (dim + LANES)
-        for j in range(0, dim, LANES):
-            store(outputs, row + j, add(load(outputs, row + j), load(moves, start + j)))
+    for j in range(0, dim, LANES):
+        for target in range(0, width, PACK):
+            t0, t1, t2 = targets[target] + j, targets[target + 1] + j, targets[target + 2] + j
+            t3, t4, t5 = targets[target + 3] + j, targets[target + 4] + j, targets[target + 5] + j
+            y0, y1, y2 = load(outputs, t0), load(outputs, t1), load(outputs, t2)
+            y3, y4, y5 = load(outputs, t3), load(outputs, t4), load(outputs, t5)
+            low = slope_at(tiles, 0, target)
+            high = low + tiles * LANES
+            for context in range(count):
+                g0, g1, g2 = (
+                    spread_at(slopes, low),
+                    spread_at(slopes, low + 1),
+                    spread_at(slopes, low + 2),
+                )
+                g3, g4, g5 = (
+                    spread_at(slopes, high),
+                    spread_at(slopes, high + 1),
+                    spread_at(slopes, high + 2),
+                )
+                place = contexts[context] + j
+                x = load(inputs, place)
+                left = mul_add(g2, y2, mul_add(g1, y1, mul_add(g0, y0, x)))
+                right = mul_add(g5, y5, mul_add(g4, y4, mul(g3, y3)))
+                store(inputs, place, add(left, right))
+                y0, y1, y2 = mul_add(g0, x, y0), mul_add(g1, x, y1), mul_add(g2, x, y2)
+                y3, y4, y5 = mul_add(g3, x, y3), mul_add(g4, x, y4), mul_add(g5, x, y5)
+                step = GROUP if context % TILE < TILE - 1 else LANES - (TILE - 1) * GROUP
+                low += step
+                high += step
+            store(outputs, t5, y5)  # the first of two that are one row comes last, and stays
+            store(outputs, t4, y4)
+            store(outputs, t3, y3)
+            store(outputs, t2, y2)
+            store(outputs, t1, y1)
+            store(outputs, t0, y0)
 
 
 @njit(nogil=True, cache=True)
@@ -187,7 +221,7 @@ def loss_of(slopes: Floats, count: int, negatives: int, rate: np.float32) -> flo
     total = 0.0
     for target in range(negatives + 1):
         for context in range(count):
-            slope = slopes[_slope_at(tiles, context, target)]
+            slope = slopes[slope_at(tiles, context, target)]
             right = 1.0 - float(abs(slope) / rate)
             if right < _TINY:  # not so when it is not a number, which has to show
                 right = _TINY

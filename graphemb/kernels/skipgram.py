@@ -3,9 +3,10 @@
 For every center the targets are the center itself (label 1) and the negatives drawn for it
 (label 0), rows of `outputs`; the contexts are the rows of `inputs` around it. All contexts share
 the center's negatives, so that one step is three small matrix products over rows that stay in
-the nearest cache. Contexts and targets move by the gradient at their values before the step; the
-original moves them pair by pair, with fresh negatives for each. CBOW has one context, the mean
-of the inputs around; as in word2vec each of these then moves by the mean's whole gradient.
+the nearest cache. Slopes are taken at the values before the step, and what moves by them moves
+context after context (`center`); the original goes pair by pair, with fresh negatives for each.
+CBOW has one context, the mean of the inputs around; as in word2vec each of these then moves by the
+mean's whole gradient.
 
 `inputs` and `outputs` are float32 [N * dim + 16], flat, dim a multiple of 16; contexts and
 targets are given by the place where their row starts.
@@ -20,10 +21,19 @@ import numpy.typing as npt
 from numba import njit
 
 from graphemb.kernels import alias, center
-from graphemb.kernels.center import GROUP, TILE
+from graphemb.kernels.center import GROUP, PACK, TILE
 from graphemb.kernels.csr import Floats, Ints, Rows
 from graphemb.kernels.hash import Hashes
-from graphemb.kernels.native import LANES, add, load, mul, prefetch, spread, store
+from graphemb.kernels.native import (
+    LANES,
+    add,
+    load,
+    mul,
+    mul_add,
+    prefetch,
+    spread,
+    store,
+)
 from graphemb.kernels.rng import below, draw, make_key, unit
 
 _NOISE_STREAM = 0x4015E
@@ -79,8 +89,8 @@ class Desk(NamedTuple):
     contexts: Ints
     targets: Ints
     slopes: Floats
-    moves: Floats
     mean: Floats
+    only: Ints
 
 
 @njit(nogil=True, cache=True)
@@ -109,14 +119,14 @@ def train(
 
 @njit(nogil=True, cache=True)
 def _make_desk(radius: int, negatives: int, dim: int) -> Desk:
-    width = -(-(negatives + 1) // GROUP) * GROUP
+    width = -(-(negatives + 1) // PACK) * PACK
     tiles = -(-2 * radius // TILE)
     return Desk(
         np.zeros(TILE * tiles + TILE, np.int64),
         np.zeros(2 * width, np.int64),
         np.zeros(tiles * width // GROUP * LANES, np.float32),
-        np.zeros(width * (dim + LANES), np.float32),
-        np.zeros(2 * dim + LANES, np.float32),
+        np.zeros(2 * dim, np.float32),
+        np.zeros(TILE, np.int64),
     )
 
 
@@ -131,7 +141,7 @@ def _learn_sequence(
     """
     inputs, outputs, dim, seen = model
     table, segments, negatives = noise
-    contexts, targets, slopes, moves, mean = desk
+    contexts, targets, slopes, mean, only = desk
     radius, cbow = plan.radius, plan.cbow
     key = make_key(make_key(plan.seed, _NOISE_STREAM), number)
     done = number / plan.total
@@ -140,10 +150,13 @@ def _learn_sequence(
     width = targets.size // 2
     ahead, now = targets[:width], targets[width:]
     draws = 1 + negatives
-    none, one = int(np.int64(0)), int(np.int64(1))  # a literal would be compiled for apart
+    none, one = (
+        int(np.int64(0)),
+        int(np.int64(1)),
+    )  # a literal would be compiled for apart
     _draw_targets(outputs, dim, table, segments, negatives, tokens[0], key, none, ahead)
     for place in range(min(radius, tokens.size)):
-        _fetch_row(inputs, np.int64(tokens[place]) * dim, dim)
+        fetch_row(inputs, np.int64(tokens[place]) * dim, dim)
     for place in range(tokens.size):
         for target in range(width):
             now[target] = ahead[target]
@@ -152,30 +165,26 @@ def _learn_sequence(
             middle = tokens[place + 1]
             _draw_targets(outputs, dim, table, segments, negatives, middle, key, first, ahead)
         if place + radius < tokens.size:
-            _fetch_row(inputs, np.int64(tokens[place + radius]) * dim, dim)
+            fetch_row(inputs, np.int64(tokens[place + radius]) * dim, dim)
         reach = 1 + below(draw(key, place * draws), radius)
-        count = none
-        for other in range(max(0, place - reach), min(tokens.size, place + reach + 1)):
-            if other != place:
-                contexts[count] = np.int64(tokens[other]) * dim
-                count += 1
-        for spare in range(count, count + TILE):
-            contexts[spare] = contexts[0]
+        count = find_contexts(tokens, place, reach, dim, contexts)
         seen[tokens[place]] = 1
+        pairs_here = one if cbow else count
         if cbow:
-            _learn_mean(
-                inputs, outputs, dim, negatives, contexts, slopes, moves, mean, now, count, rate
-            )
-            count = one
+            _find_mean(inputs, dim, contexts, count, mean)
+            center.measure(mean, outputs, dim, only, one, now, width, rate, slopes)
         else:
-            center.measure(inputs, outputs, dim, contexts, count, now, rate, slopes)
-            center.label(now, count, negatives, rate, slopes)
-            center.sum_target_moves(inputs, dim, contexts, count, width, slopes, moves)
-            center.move_contexts(inputs, outputs, dim, contexts, count, now, slopes)
-            center.move_targets(outputs, dim, now, negatives, moves)
+            center.measure(inputs, outputs, dim, contexts, count, now, width, rate, slopes)
+        _label(now, width, pairs_here, negatives, rate, slopes)
         if (number + place) % plan.loss_every == 0:
-            loss += center.loss_of(slopes, count, negatives, rate)
-            pairs += count
+            loss += center.loss_of(slopes, pairs_here, negatives, rate)
+            pairs += pairs_here
+        center.merge(now, width, pairs_here, slopes)
+        if cbow:
+            center.move(mean, outputs, dim, only, one, now, width, slopes)
+            _follow_mean(inputs, dim, contexts, count, mean)
+        else:
+            center.move(inputs, outputs, dim, contexts, count, now, width, slopes)
     return loss, pairs
 
 
@@ -206,50 +215,69 @@ def _draw_targets(
             row = start + alias.pick(table, start, size, draw(key, number + target))
         targets[target] = row * dim
         if target <= negatives:
-            _fetch_row(outputs, row * dim, dim)
+            fetch_row(outputs, row * dim, dim)
 
 
 @njit(nogil=True, cache=True)
-def _fetch_row(matrix: Floats, row: int | np.int64, dim: int) -> None:
+def fetch_row(matrix: Floats, row: int | np.int64, dim: int) -> None:
+    """Prefetch the row that starts at `row`."""
     for j in range(0, dim, LANES):
         prefetch(matrix, row + j)
 
 
 @njit(nogil=True, cache=True)
-def _learn_mean(
-    inputs: Floats,
-    outputs: Floats,
-    dim: int,
-    negatives: int,
-    contexts: Ints,
-    slopes: Floats,
-    moves: Floats,
-    mean: Floats,
+def find_contexts(tokens: Rows, place: int, reach: int, dim: int, contexts: Ints) -> int:
+    """Fill `contexts` with the rows around a center, repeated up to a multiple of 4; how many."""
+    count = int(np.int64(0))
+    for other in range(max(0, place - reach), min(tokens.size, place + reach + 1)):
+        if other != place:
+            contexts[count] = np.int64(tokens[other]) * dim
+            count += 1
+    for spare in range(count, count + TILE):
+        contexts[spare] = contexts[0]
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _label(
     targets: Ints,
+    width: int,
     count: int,
+    negatives: int,
     rate: np.float32,
+    slopes: Floats,
 ) -> None:
-    """One center of CBOW: `mean` holds the mean of the contexts, then how far it moves."""
-    only = np.zeros(TILE, np.int64)
-    one = int(np.int64(1))
+    """Give the center its label 1; a negative that is the center, and spare targets, no slope."""
+    tiles = (count + TILE - 1) // TILE
+    for target in range(width):
+        if target > 0 and target <= negatives and targets[target] != targets[0]:
+            continue
+        for context in range(count):
+            at = center.slope_at(tiles, context, target)
+            slopes[at] = slopes[at] + rate if target == 0 else np.float32(0.0)
+
+
+@njit(nogil=True, cache=True)
+def _find_mean(inputs: Floats, dim: int, contexts: Ints, count: int, mean: Floats) -> None:
+    """Fill both halves of `mean` [2 * dim] with the mean of the contexts; the first will move."""
     share = spread(np.float32(1.0 / count))
-    zero = spread(np.float32(0.0))
     for j in range(0, dim, LANES):
-        total = zero
+        total = spread(np.float32(0.0))
         for context in range(count):
             total = add(total, load(inputs, contexts[context] + j))
         store(mean, j, mul(total, share))
-        store(mean, dim + j, zero)
-    center.measure(mean, outputs, dim, only, one, targets, rate, slopes)
-    center.label(targets, one, negatives, rate, slopes)
-    center.sum_target_moves(mean, dim, only, one, targets.size, slopes, moves)
-    only[0] = dim
-    center.move_contexts(mean, outputs, dim, only, one, targets, slopes)
-    center.move_targets(outputs, dim, targets, negatives, moves)
-    for context in range(count):
-        for j in range(0, dim, LANES):
-            place = contexts[context] + j
-            store(inputs, place, add(load(inputs, place), load(mean, dim + j)))
+        store(mean, dim + j, mul(total, share))
+
+
+@njit(nogil=True, cache=True)
+def _follow_mean(inputs: Floats, dim: int, contexts: Ints, count: int, mean: Floats) -> None:
+    """Move each context by all that the mean has moved; one that stands twice moves twice."""
+    back = spread(np.float32(-1.0))
+    for j in range(0, dim, LANES):
+        moved = mul_add(back, load(mean, dim + j), load(mean, j))
+        for context in range(count):
+            row = contexts[context] + j
+            store(inputs, row, add(load(inputs, row), moved))
 
 
 @njit(nogil=True, cache=True)

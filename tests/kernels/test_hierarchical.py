@@ -79,7 +79,7 @@ def test_the_tree_costs_as_little_as_any(visits: list[int]) -> None:
 def test_a_sequence_moves_context_after_context(dim: int, sequence: list[int]) -> None:
     """By slopes at the values before each center, along targets as the contexts before left them.
 
-    [2, 7, 2]: two contexts that are one row; it moves twice.
+    [2, 7, 2]: two contexts that are one row; it moves twice. No way is longer than six.
     """
     tree, _ = grow([30, 1, 9, 4, 9, 2, 0, 5])
     model = make_model(8, dim)
@@ -87,12 +87,13 @@ def test_a_sequence_moves_context_after_context(dim: int, sequence: list[int]) -
     total, expected_pairs = 0.0, 0
     for place, middle in enumerate(sequence):
         contexts = [sequence[n] for n in (place - 1, place + 1) if 0 <= n < len(sequence)]
-        before, nodes = inputs.copy(), [node for node, _ in way(tree, middle)]
+        nodes = [node for node, _ in way(tree, middle)]
         labels = np.array([1.0 - right for _, right in way(tree, middle)])
-        chances = 1 / (1 + np.exp(-before[contexts] @ outputs[nodes].T))
+        chances = 1 / (1 + np.exp(-inputs[contexts] @ outputs[nodes].T))
         for context, slopes in zip(contexts, RATE * (labels - chances), strict=True):
+            old = inputs[context].copy()
             inputs[context] += slopes @ outputs[nodes]
-            outputs[nodes] += np.outer(slopes, before[context])
+            outputs[nodes] += np.outer(slopes, old)
         total -= np.log(np.where(labels, chances, 1 - chances)).sum()
         expected_pairs += len(contexts)
     tokens, lengths = np.array(sequence, np.int32), np.array([len(sequence)])
