@@ -51,7 +51,7 @@ class Vectors:
     node_type: NodeType
     ids: Ids
     matrix: FloatArray
-    missing: Ids = field(default_factory=lambda: Ids(pa.array([], pa.large_string())))
+    missing: Ids = field(default_factory=lambda: Ids(pa.nulls(0, pa.large_string())))
 
     def __post_init__(self) -> None:
         check_name(self.node_type, "node type")

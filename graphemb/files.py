@@ -303,7 +303,8 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, columns=columns, page_checksum_verification=True)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read(columns)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             "not a readable Parquet file", code="bad_parquet", source=path, value=str(error)

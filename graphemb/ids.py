@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphemb.arrow import from_numpy, to_numpy
 from graphemb.errors import SAMPLE_LIMIT, GraphError, UnknownNode, shown
 from graphemb.types import IntArray, NodeId, RowArray
 
@@ -88,7 +89,7 @@ class Ids(Sequence[NodeId]):
             return np.array([pc.index(self.array, key).as_py() for key in keys], np.int64)
         known = self.array.cast(wanted.type) if self.array.nbytes < _STRING_BYTES else self.array
         found = pc.index_in(wanted.cast(known.type), value_set=known)
-        return np.asarray(pc.fill_null(found, -1) if found.null_count else found)
+        return to_numpy(pc.fill_null(found, -1) if found.null_count else found)
 
     def rows(self, ids: Any, *, source: object = None) -> IntArray:
         """int64 row of each key.
@@ -121,7 +122,7 @@ class Ids(Sequence[NodeId]):
 
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The keys of these rows, in their order; `rows` holds no row twice."""
-        return Ids(self.array.take(pa.array(np.asarray(rows, np.int64))))
+        return Ids(self.array.take(from_numpy(np.asarray(rows, np.int64))))
 
     def to_list(self) -> list[NodeId]:
         """All keys as Python values."""
@@ -170,9 +171,9 @@ def _find_dense(keys: pa.Array, wanted: pa.Array) -> RowArray | None:
         return None
     kind = np.int32 if len(keys) <= np.iinfo(np.int32).max else np.int64
     table = np.full(span + 1, -1, kind)
-    table[np.asarray(keys) - low] = np.arange(len(keys), dtype=kind)
+    table[to_numpy(keys) - low] = np.arange(len(keys), dtype=kind)
     found: RowArray = np.empty(len(wanted), kind)
-    places = np.asarray(wanted)
+    places = to_numpy(wanted)
     for start in range(0, found.size, _BLOCK):
         block = places[start : start + _BLOCK]
         outside = (block < low) | (block > high)
@@ -230,7 +231,7 @@ def _to_arrow(values: Any, source: object, field: str) -> pa.Array:
     if isinstance(values, np.ndarray) and values.dtype.kind == "U":
         values = values.tolist()
     try:
-        array = pa.array(values)
+        array = from_numpy(values) if isinstance(values, np.ndarray) else pa.array(values)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError) as error:
         raise GraphError(
             f"these ids cannot be read: {error}", code="bad_id", source=source, field=field
@@ -287,7 +288,7 @@ def _checked_text(array: pa.Array, source: object, field: str) -> pa.Array:
 
 
 def _check_lengths(array: pa.Array, start: int, source: object, field: str) -> None:
-    lengths = np.asarray(pc.binary_length(array))
+    lengths = to_numpy(pc.binary_length(array))
     for bad, code, what in (
         (lengths == 0, "empty_id", "an id is empty"),
         (lengths > MAX_ID_BYTES, "long_id", f"an id is longer than {MAX_ID_BYTES} bytes"),

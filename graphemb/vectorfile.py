@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from graphemb.arrow import from_numpy
 from graphemb.errors import VectorError
 from graphemb.files import (
     atomic_folder,
@@ -77,12 +78,12 @@ def id_table(ids: Ids) -> pa.Table:
 
 def _read_ids(path: Path) -> Ids:
     column = read_parquet(path)["id"]
-    return Ids(pa.concat_arrays([*column.chunks, pa.array([], column.type)]))
+    return Ids(pa.concat_arrays([*column.chunks, pa.nulls(0, column.type)]))
 
 
 def vector_table(part: Vectors) -> pa.Table:
     """`id` and `vector`, a fixed-size list of `dim` float32, without a copy of the matrix."""
-    flat = pa.array(part.matrix.reshape(-1))
+    flat = from_numpy(part.matrix.reshape(-1))
     return pa.table(
         {"id": part.ids.array, "vector": pa.FixedSizeListArray.from_arrays(flat, part.dim)}
     )

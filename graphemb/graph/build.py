@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphemb.arrow import from_numpy
 from graphemb.errors import SAMPLE_LIMIT, GraphError, UnknownName, UnknownNode, shown
 from graphemb.graph.adjacency import Adjacency, masked, row_dtype
 from graphemb.graph.columns import TableLike, as_table, read_times, read_weights, require
@@ -54,7 +55,7 @@ class _EdgeList:
             self.dst[places],
             None if self.weights is None else self.weights[places],
             None if self.times is None else self.times[places],
-            self.columns.take(pa.array(places)) if self.columns.num_columns else self.columns,
+            self.columns.take(from_numpy(places)) if self.columns.num_columns else self.columns,
         )
 
 
@@ -118,7 +119,7 @@ def _create_nodes(
         for node_type, end in ((edge_type.src, "src"), (edge_type.dst, "dst")):
             keys = pc.unique(key_array(table[end], source=edge_type, field=end))
             old = made.get(node_type, Nodes(Ids(keys[:0]), NO_COLUMNS))
-            new = keys.filter(pa.array(old.ids.find_keys(keys) < 0))
+            new = keys.filter(from_numpy(old.ids.find_keys(keys) < 0))
             if node_type in made and not len(new):
                 continue
             ids = Ids.of(pa.concat_arrays([old.ids.array.cast(new.type), new]), source=node_type)
@@ -236,7 +237,7 @@ def group_edges(
     times = None if listed.times is None else listed.times[order]
     columns = listed.columns
     if columns.num_columns:
-        columns = columns.take(pa.array(order))
+        columns = columns.take(from_numpy(order))
     grouped = Edges(Adjacency(edge_type, num_dst, offsets, neighbors, weights, times), columns)
     if not parallel or policies.parallel_edges == "keep":
         return grouped
@@ -286,7 +287,7 @@ def _merge_parallel(edges: Edges, first: BoolArray, policies: Policies) -> Edges
         times=None if times is None else times[chosen],
     )
     columns = edges.columns
-    return Edges(adjacency, columns.take(pa.array(chosen)) if columns.num_columns else columns)
+    return Edges(adjacency, columns.take(from_numpy(chosen)) if columns.num_columns else columns)
 
 
 def keep_edges(edges: Edges, keep: BoolArray) -> Edges:
@@ -294,5 +295,5 @@ def keep_edges(edges: Edges, keep: BoolArray) -> Edges:
     columns = edges.columns
     return Edges(
         masked(edges.adjacency, keep),
-        columns.filter(pa.array(keep)) if columns.num_columns else columns,
+        columns.filter(from_numpy(keep)) if columns.num_columns else columns,
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphemb.arrow import from_numpy, to_numpy
 from graphemb.errors import ConfigError, GraphError, nearest
 from graphemb.graph.policies import Policies
 from graphemb.types import FloatArray, IntArray
@@ -56,7 +57,9 @@ def _column(values: Any) -> Any:
         return values.array  # Ids
     if isinstance(values, np.ndarray) and values.dtype.kind == "U":
         return pa.array(values.tolist())
-    return pa.array(values) if not isinstance(values, pa.Array | pa.ChunkedArray) else values
+    if isinstance(values, np.ndarray):
+        return from_numpy(values)
+    return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
 
 
 def _uncoerced(values: list[Any]) -> pa.Array:
@@ -115,7 +118,7 @@ def read_weights(column: pa.ChunkedArray, policies: Policies, source: str) -> Fl
                 hint="Policies(missing_weight=1.0) declares what they weigh",
             )
         column = pc.fill_null(column.cast(pa.float64()), float(policies.missing_weight))
-    values = np.asarray(column.cast(pa.float64(), safe=False))
+    values = to_numpy(column.cast(pa.float64(), safe=False))
     with np.errstate(over="ignore"):
         weights = values.astype(np.float32)
     bad = ~np.isfinite(weights) | (weights < 0)
@@ -209,7 +212,7 @@ def _micros_of(column: pa.ChunkedArray, policies: Policies, source: str) -> IntA
 
 
 def _int64(column: pa.ChunkedArray) -> IntArray:
-    return np.asarray(column.cast(pa.int64())).astype(np.int64, copy=False)
+    return to_numpy(column.cast(pa.int64()))
 
 
 def micros(time: str | int | date | datetime) -> int:

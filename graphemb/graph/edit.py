@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from graphemb.arrow import from_numpy
 from graphemb.errors import GraphError
 from graphemb.graph.adjacency import Adjacency, row_dtype
 from graphemb.graph.build import NO_COLUMNS, Edges, Nodes, keep_edges
@@ -82,7 +83,7 @@ def subgraph(graph: HeteroGraph, nodes: Mapping[NodeType, Any]) -> HeteroGraph:
         numbers[rows] = np.arange(rows.size)
         new_row[node_type] = numbers
         columns = part.columns
-        columns = columns.take(pa.array(rows)) if columns.num_columns else columns
+        columns = columns.take(from_numpy(rows)) if columns.num_columns else columns
         kept[node_type] = Nodes(part.ids.take(rows), columns)
     for node_type in nodes:
         graph._node_part(node_type)  # refuses a name that is not there

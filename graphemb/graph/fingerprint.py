@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphemb.arrow import to_numpy
 from graphemb.graph.build import Edges, Nodes
 from graphemb.kernels import hash as hashing
 from graphemb.types import EdgeType, NodeType
@@ -86,8 +87,8 @@ def _add_columns(hashes: Hashes, columns: pa.Table, lane: np.uint64, start: int 
         column = columns[name]
         if column.null_count == len(column):
             continue
-        salt = hash_column(pa.array([name], pa.large_string()), lane)[0]
-        hashing.combine(hashes, hash_column(column.slice(start, hashes.size), lane), salt)
+        part = hash_column(column.slice(start, hashes.size), lane)
+        hashing.combine(hashes, part, hash_name(name, lane))
 
 
 def hash_column(column: pa.Array | pa.ChunkedArray, seed: np.uint64) -> Hashes:
@@ -104,6 +105,13 @@ def hash_column(column: pa.Array | pa.ChunkedArray, seed: np.uint64) -> Hashes:
     return hashes
 
 
+def hash_name(name: str, seed: np.uint64) -> np.uint64:
+    """As `hash_column` of a text alone."""
+    letters = name.encode()
+    ends = np.frombuffer(np.array([0, len(letters)]).tobytes(), np.int64)  # read-only, as Arrow's
+    return np.uint64(hashing.hash_text(ends, np.frombuffer(letters, np.uint8), seed)[0])
+
+
 def _hash_values(column: pa.Array, seed: np.uint64) -> Hashes:
     kind = column.type
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
@@ -111,7 +119,7 @@ def _hash_values(column: pa.Array, seed: np.uint64) -> Hashes:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _hash_ints(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()), seed)
     if pa.types.is_floating(kind):
-        values = np.asarray(pc.fill_null(column.cast(pa.float64()), 0.0)) + 0.0
+        values = to_numpy(_filled(column.cast(pa.float64()))) + 0.0
         return hashing.hash_words(values.view(np.uint64), seed)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         column = pa.array([repr(value) for value in column.to_pylist()], pa.large_string())
@@ -125,5 +133,9 @@ def _hash_values(column: pa.Array, seed: np.uint64) -> Hashes:
 
 
 def _hash_ints(column: pa.Array, seed: np.uint64) -> Hashes:
-    values = np.asarray(pc.fill_null(column, 0)).astype(np.int64, copy=False)
-    return hashing.hash_words(values.view(np.uint64), seed)
+    return hashing.hash_words(to_numpy(_filled(column)).view(np.uint64), seed)
+
+
+def _filled(column: pa.Array) -> pa.Array:
+    """Numbers, with 0 for nulls."""
+    return pc.fill_null(column, 0) if column.null_count else column

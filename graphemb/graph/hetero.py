@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from graphemb.arrow import from_numpy
 from graphemb.errors import UnknownName, VectorError
 from graphemb.graph import edit, summary, tables
 from graphemb.graph.adjacency import Adjacency
@@ -179,7 +180,7 @@ class HeteroGraph(Convertible):
         adjacency = self[edge_type]
         row = int(self.rows(node_type, [node_id])[0])
         places = adjacency.neighbors[adjacency.offsets[row] : adjacency.offsets[row + 1]]
-        found: list[NodeId] = self.ids(edge_type.dst).array.take(pa.array(places)).to_pylist()
+        found: list[NodeId] = self.ids(edge_type.dst).array.take(from_numpy(places)).to_pylist()
         return found
 
     def degrees(self, edge_type: EdgeType) -> IntArray:

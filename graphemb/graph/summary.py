@@ -6,10 +6,6 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-
 from graphemb.graph.adjacency import Adjacency
 
 if TYPE_CHECKING:
@@ -18,6 +14,10 @@ if TYPE_CHECKING:
 
 def summary(graph: HeteroGraph) -> str:
     """Counts of every node and edge type, then the notes."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
     nodes = Table("node type", "nodes", "columns", box=SIMPLE, title_justify="left")
     for node_type in graph.node_types:
         columns = ", ".join(graph.columns(node_type).column_names)

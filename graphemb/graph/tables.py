@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from graphemb.arrow import from_numpy
 from graphemb.graph.build import Edges, Nodes
 from graphemb.ids import Ids
 
@@ -23,13 +24,13 @@ def edge_table(group: Edges, src: Ids, dst: Ids) -> pa.Table:
     """
     adjacency = group.adjacency
     fields: dict[str, Any] = {
-        "src": src.array.take(pa.array(adjacency.sources())),
-        "dst": dst.array.take(pa.array(adjacency.neighbors)),
+        "src": src.array.take(from_numpy(adjacency.sources())),
+        "dst": dst.array.take(from_numpy(adjacency.neighbors)),
     }
     if adjacency.weights is not None:
-        fields["weight"] = pa.array(adjacency.weights)
+        fields["weight"] = from_numpy(adjacency.weights)
     if adjacency.times is not None:
-        fields["time"] = pa.array(adjacency.times).cast(pa.timestamp("us", "UTC"))
+        fields["time"] = from_numpy(adjacency.times).cast(pa.timestamp("us", "UTC"))
     return _with_columns(fields, group.columns)
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
 
 from graphemb.checks import check_int, check_number
 from graphemb.embeddings import Embeddings, Vectors
 from graphemb.errors import ConfigError
 from graphemb.graph import HeteroGraph, HomogeneousCSR
-from graphemb.graph.fingerprint import hash_column
+from graphemb.graph.fingerprint import hash_column, hash_name
 from graphemb.kernels import aggregate, random
 from graphemb.kernels.hash import Hashes
 from graphemb.linalg import (
@@ -255,8 +254,7 @@ class RandomVectors:
 
 def node_keys(graph: HeteroGraph, node_type: NodeType, seed: int) -> Hashes:
     """uint64 [n]: the random stream of each node, from the seed, its type and its id."""
-    name = hash_column(pa.array([node_type], pa.large_string()), np.uint64(seed))[0]
-    return hash_column(graph.ids(node_type).array, name)
+    return hash_column(graph.ids(node_type).array, hash_name(node_type, np.uint64(seed)))
 
 
 def weighted_degrees(merged: HomogeneousCSR) -> DoubleArray:
