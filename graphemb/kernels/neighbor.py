@@ -1,7 +1,7 @@
 """Sampled neighbourhoods: some edges of every node of a frontier.
 
 What a node draws hangs on the key and its own stream alone, so neither threads nor the other
-nodes of a batch change it. Edges are named by their place in the CSR.
+nodes of a batch change it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ class Ways(NamedTuple):
         neighbors: [m]; ascending within a row where there are no times.
         times: int64 [m], ascending within a row, or empty: no edge is too late.
         cumulated: float64 [m], weights summed up within each row, or empty: equal chances.
+        names: int64 [m], what drawn edges are called; empty: by their place here.
     """
 
     offsets: Ints
     neighbors: Rows
     times: Ints
     cumulated: Doubles
+    names: Ints
 
 
 class Frontier(NamedTuple):
@@ -93,7 +95,7 @@ def draw(
         edges, neighbors: int64, filled from `room[i]` on, in no certain order.
         counts: int64 [f], filled with how many each node got.
     """
-    offsets, all_neighbors, times, cumulated = ways  # leaving a tuple counts a reference
+    offsets, all_neighbors, times, cumulated, names = ways  # leaving a tuple counts a reference
     rows, streams, until, banned_low, banned_high, banned = frontier
     plain = times.size == 0 and cumulated.size == 0 and not latest and banned_low.size == 0
     for first in range(low, high, _GROUP):
@@ -116,9 +118,13 @@ def draw(
                 counts[i] = _choose(ways, start, end, skip, fanout, replace, latest, stream, out)
             for j in range(counts[i]):
                 prefetch(all_neighbors, out[j])
+                if names.size > 0:
+                    prefetch(names, out[j])
         for i in range(first, last):
             for place in range(room[i], room[i] + counts[i]):
                 neighbors[place] = all_neighbors[edges[place]]
+                if names.size > 0:
+                    edges[place] = names[edges[place]]
 
 
 @njit(nogil=True, cache=True)

@@ -115,7 +115,6 @@ class Batch:
         counts: IntArray,
         edges: IntArray,
         neighbors: IntArray,
-        positions: IntArray | None,
     ) -> None:
         """Enter what the frontier has drawn; `neighbors` become keys in place."""
         known = self._known[edge_type.src]
@@ -126,12 +125,7 @@ class Batch:
         targets = np.empty(edges.size, np.int64)
         first = target.frontier().start
         total = neighbor.pack(room, counts, edges, neighbors, shifts, first, targets)
-        places = edges[:total]
-        found = (
-            known.enter(neighbors[:total]),
-            targets[:total],
-            places if positions is None else positions[places],
-        )
+        found = (known.enter(neighbors[:total]), targets[:total], edges[:total])
         self._edges.setdefault(edge_type, []).append(found)
 
     def end_hop(self) -> None:
@@ -145,16 +139,12 @@ class Batch:
         for node_type, known in self._known.items():
             trees[node_type], nodes[node_type] = np.divmod(known.keys, known.num_rows)
         edges = {edge_type: self._edges.get(edge_type, []) for edge_type in edge_types}
-        joined = {
-            edge_type: [np.concatenate([_NONE, *part]) for part in zip(*parts, strict=True)]
-            or [_NONE] * 3
-            for edge_type, parts in edges.items()
-        }
+        joined = {edge_type: _joined(parts) for edge_type, parts in edges.items()}
         return SampledGraph(
             nodes=nodes,
             seeds=self._seeds,
-            edge_index={name: np.stack(parts[:2]) for name, parts in joined.items()},
-            positions={name: parts[2] for name, parts in joined.items()},
+            edge_index={name: found[:2] for name, found in joined.items()},
+            positions={name: found[2] for name, found in joined.items()},
             num_nodes={name: np.diff(known.ends).tolist() for name, known in self._known.items()},
             num_edges={name: [part[0].size for part in parts] for name, parts in edges.items()},
             trees=trees if self._disjoint else None,
@@ -172,6 +162,17 @@ class Batch:
         here = np.flatnonzero((places >= 0) & (places < low.size))
         low[places[here]], high[places[here]] = starts[here], starts[here + 1]
         return low, high, banned
+
+
+def _joined(parts: Sequence[tuple[IntArray, IntArray, IntArray]]) -> IntArray:
+    """int64 [3, m]: the hops of one edge type, one after the other."""
+    out = np.empty((3, sum(part[0].size for part in parts)), np.int64)
+    start = 0
+    for part in parts:
+        for line, found in zip(out, part, strict=True):
+            line[start : start + found.size] = found
+        start += part[0].size
+    return out
 
 
 def _bans_of(

@@ -16,12 +16,14 @@ from graphemb.kernels.neighbor import Frontier
 from graphemb.linalg import over_rows
 from graphemb.sampling.batch import Batch
 from graphemb.sampling.sampled import Excluded, SampledGraph
-from graphemb.sampling.ways import Gathering
+from graphemb.sampling.ways import ways_of
 from graphemb.types import EdgeType, IntArray, NodeType
 
 Fanouts: TypeAlias = Sequence[int] | Mapping[EdgeType, Sequence[int]]
 Rows: TypeAlias = npt.ArrayLike
 Temporal: TypeAlias = Literal["uniform", "last"]
+_WORTH_THREADS = 1 << 18
+"""Draws that take longer than it takes to start threads."""
 
 
 class NeighborSampler:
@@ -77,8 +79,8 @@ class NeighborSampler:
         self.temporal = temporal
         self.disjoint = disjoint or temporal is not None
         self.seed = seed
-        self._gatherings = {
-            edge_type: Gathering.of(graph, edge_type, timed=temporal is not None, weighted=weighted)
+        self._ways = {
+            edge_type: ways_of(graph, edge_type, timed=temporal is not None, weighted=weighted)
             for edge_type in self.fanouts
         }
 
@@ -104,7 +106,7 @@ class NeighborSampler:
                 temporal samplers. Only edges strictly before it are drawn.
             exclude: edges not to be drawn, such as those that are to be predicted.
             draw: another number gives another sample of the same seeds.
-            threads: at most; None: one per core where there is much to do.
+            threads: at most, where there is much to do; None: one per core.
 
         Raises:
             UnknownName: no such node type.
@@ -121,7 +123,7 @@ class NeighborSampler:
                 key = rng.make_key(np.uint64(key), np.uint64(hop * len(self.fanouts) + number))
                 frontier = batch.frontier(edge_type)
                 drawn = self._draw(edge_type, hop, frontier, np.uint64(key), threads)
-                batch.add(edge_type, frontier, *drawn, self._gatherings[edge_type].positions)
+                batch.add(edge_type, frontier, *drawn)
             batch.end_hop()
         return batch.finish(self.edge_types)
 
@@ -134,7 +136,7 @@ class NeighborSampler:
         threads: int | None,
     ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
         """Room, counts, edges and neighbours of one edge type at one hop."""
-        ways = self._gatherings[edge_type].ways
+        ways = self._ways[edge_type]
         fanout = self.fanouts[edge_type][hop]
         room = neighbor.make_room(ways.offsets, frontier.rows, fanout, self.replace)
         edges, neighbors = np.empty((2, int(room[-1])), np.int64)
@@ -157,7 +159,10 @@ class NeighborSampler:
                 high,
             )
 
-        over_rows(run, room, threads=threads)
+        if room[-1] < _WORTH_THREADS:
+            run(0, frontier.rows.size)
+        else:
+            over_rows(run, room, threads=threads)
         return room, counts, edges, neighbors
 
     def _check(

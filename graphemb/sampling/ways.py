@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,41 +13,35 @@ from graphemb.kernels.neighbor import Ways
 from graphemb.types import EdgeType, IntArray
 
 
-@dataclass(frozen=True, eq=False)
-class Gathering:
-    """One edge type, from dst (which gathers) to src.
+def ways_of(graph: HeteroGraph, edge_type: EdgeType, *, timed: bool, weighted: bool) -> Ways:
+    """One edge type from dst (which gathers) to src; weights and times only where wanted.
 
-    Attributes:
-        ways: CSR by dst.
-        positions: int64 [m], each edge's place in the stored direction; None: the same.
+    Edges are called by their place in the stored direction.
+
+    Raises:
+        UnknownName: no such edge type.
     """
-
-    ways: Ways
-    positions: IntArray | None
-
-    @classmethod
-    def of(
-        cls, graph: HeteroGraph, edge_type: EdgeType, *, timed: bool, weighted: bool
-    ) -> Gathering:
-        """What sampling along `edge_type` needs; weights and times only where there are any.
-
-        Raises:
-            UnknownName: no such edge type.
-        """
-        adjacency = graph[edge_type.reverse]
-        neighbors, weights, positions = adjacency.neighbors, adjacency.weights, adjacency.edges
-        times = np.empty(0, np.int64)
-        if timed and adjacency.times is not None:
-            order = _by_time(adjacency, adjacency.times)
-            neighbors, times = neighbors[order], adjacency.times[order]
-            weights = None if weights is None else weights[order]
-            positions = order if positions is None else positions[order]
-        cumulated = np.empty(0, np.float64)
-        if weighted and weights is not None:
-            cumulated = np.empty(weights.size, np.float64)
-            subset.cumulate(adjacency.offsets, weights, cumulated)
-        ways = Ways(_plain(adjacency.offsets), _plain(neighbors), _plain(times), _plain(cumulated))
-        return cls(ways, positions)
+    adjacency = graph[edge_type.reverse]
+    neighbors, weights, names = adjacency.neighbors, adjacency.weights, adjacency.edges
+    times = np.empty(0, np.int64)
+    if timed and adjacency.times is not None:
+        order = _by_time(adjacency, adjacency.times)
+        neighbors, times = neighbors[order], adjacency.times[order]
+        weights = None if weights is None else weights[order]
+        names = order if names is None else names[order]
+    cumulated = np.empty(0, np.float64)
+    if weighted and weights is not None:
+        cumulated = np.empty(weights.size, np.float64)
+        subset.cumulate(adjacency.offsets, weights, cumulated)
+    if names is None:
+        names = np.empty(0, np.int64)
+    return Ways(
+        _plain(adjacency.offsets),
+        _plain(neighbors),
+        _plain(times),
+        _plain(cumulated),
+        _plain(names),
+    )
 
 
 def _by_time(adjacency: Adjacency, times: IntArray) -> IntArray:

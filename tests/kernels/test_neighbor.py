@@ -28,7 +28,7 @@ def ways_of(
     if weights is not None:
         cumulated = np.empty(neighbors.size, np.float64)
         subset.cumulate(offsets, np.array(weights, np.float32), cumulated)
-    parts = (offsets, neighbors, np.array(times or [], np.int64), cumulated)
+    parts = (offsets, neighbors, np.array(times or [], np.int64), cumulated, NONE.copy())
     for part in parts:
         part.flags.writeable = False
     return Ways(*parts)
