@@ -20,10 +20,6 @@ _SHARES = (0.3, 1.0)
 """What vectors are multiplied by, beside features."""
 
 
-def _deepwalk(seed: int) -> Any:
-    return ge.DeepWalk(dim=128, context_size=5, walk_length=40, walks_per_node=20, seed=seed)
-
-
 def _prone(seed: int) -> Any:
     return ge.ProNE(dim=128, seed=seed)
 
@@ -50,7 +46,6 @@ def _sage(seed: int) -> Any:
 LABEL_METHODS: Mapping[str, tuple[Make | None, bool]] = {
     "features alone": (None, False),
     "ProNE and features": (_prone, False),
-    "DeepWalk and features": (_deepwalk, False),
     "GraphSAGE and features": (_sage, True),
 }
 """Whose vectors stand beside the features, and whether a network made them."""
