@@ -14,6 +14,7 @@ from scipy import sparse
 from graphemb.errors import ConfigError
 from graphemb.linalg import (
     first_direction,
+    left_singular,
     multiply,
     over_rows,
     remove_direction,
@@ -21,6 +22,7 @@ from graphemb.linalg import (
     smoothed,
     square_part,
     truncated_svd,
+    turn_to_axes,
     unit_rows,
 )
 
@@ -245,3 +247,29 @@ def test_the_first_direction_is_the_first_singular_vector() -> None:
     assert direction[np.abs(direction).argmax()] > 0
     remove_direction(dense, direction)
     assert_allclose(dense @ direction, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("power", [0, 1, 3])
+def test_left_vectors_alone_are_those_of_the_whole(power: int) -> None:
+    matrix = random_csr(80, 50, 0.2, 4)
+    left, values, _ = truncated_svd(matrix, 7, power=power, seed=2)
+    alone, same = left_singular(matrix, 7, power=power, seed=2)
+    assert_array_equal(alone, left)
+    assert_array_equal(same, values)
+
+
+def test_a_matrix_turned_to_its_axes_is_its_own_u_sqrt_s() -> None:
+    matrix = np.random.default_rng(0).standard_normal((50, 6)).astype(np.float32)
+    matrix[:, 5] = matrix[:, 4]  # of rank 5
+    left, values, _ = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+    wanted = left * np.sqrt(values)
+    turn_to_axes(matrix)
+    assert_allclose(np.abs(matrix[:, :5]), np.abs(wanted[:, :5]), atol=1e-5)
+    assert_array_equal(matrix[:, 5], 0)
+
+
+def test_unit_rows_in_place_are_those_of_a_copy() -> None:
+    matrix = np.random.default_rng(0).standard_normal((20_000, 3)).astype(np.float32)
+    apart = unit_rows(matrix)
+    assert unit_rows(matrix, out=matrix) is matrix
+    assert_array_equal(matrix, apart)

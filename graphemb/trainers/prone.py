@@ -29,6 +29,7 @@ from graphemb.trainers.base import (
 from graphemb.types import FloatArray
 
 _COLUMNS = 32
+_NEGLIGIBLE = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,8 @@ class ProNE:
 
     Attributes:
         dim: components of a vector.
-        order: terms of the Chebyshev expansion; 1 leaves the propagation out.
+        order: terms of the Chebyshev expansion at most; 1 leaves the propagation out. Those that
+            drown in float32's rounding are not computed (with the default theta from the 8th on).
         mu: where in the spectrum, 0 to 2, the filter lets most through.
         theta: how narrow it is.
         negatives: lambda, the number of negatives the factorisation stands for.
@@ -137,11 +139,13 @@ class ProNE:
         total = np.float32(1.0 - special.iv(0, self.theta)) * start
         total += np.float32(2.0 * special.iv(1, self.theta)) * now
         for term in range(2, self.order):
+            share = 2.0 * special.iv(term, self.theta)
+            if share < _NEGLIGIBLE:
+                break
             after = twice_shifted(now)
             after -= np.float32(2.0) * now
             after -= before
-            sign = -1.0 if term % 2 == 0 else 1.0
-            total += np.float32(sign * 2.0 * special.iv(term, self.theta)) * after
+            total += np.float32(-share if term % 2 == 0 else share) * after
             before, now = now, after
         return total
 

@@ -1,5 +1,7 @@
 """ProNE against its paper's formulas, written out in dense float64."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.special import iv
@@ -100,3 +102,33 @@ def test_fault_090_fields_out_of_range_are_refused_by_name(field, value):
     with pytest.raises(ConfigError) as caught:
         ProNE(**{field: value})
     assert caught.value.field == field
+
+
+def test_columns_come_out_the_same_however_many_are_filtered_at_a_time(monkeypatch):
+    graph, _, _ = planted()
+    whole = ProNE(dim=20).fit(graph)["node"].matrix
+    monkeypatch.setattr("graphemb.trainers.prone._COLUMNS", 6)
+    assert np.allclose(ProNE(dim=20).fit(graph)["node"].matrix, whole, atol=1e-5)
+
+
+def test_terms_that_drown_in_rounding_change_nothing():
+    graph, _, _ = planted()
+    few, many = (ProNE(dim=8, order=order).fit(graph)["node"].matrix for order in (7, 80))
+    assert np.array_equal(few, many)
+    assert not np.array_equal(few, ProNE(dim=8, order=6).fit(graph)["node"].matrix)
+
+
+def test_a_fit_holds_about_four_matrices_of_its_result(monkeypatch):
+    monkeypatch.setattr("graphemb.linalg._BLOCK", 1024)  # else blocks are nearly all of it
+    rng = np.random.default_rng(0)
+    size, dim = 10_000, 128
+    edges = {"src": rng.integers(0, size, 2 * size), "dst": rng.integers(0, size, 2 * size)}
+    graph = HeteroGraph.from_tables({"node": {"id": np.arange(size)}}, {LINKS: edges})
+    ProNE(dim=dim, power_iterations=0).fit(graph)  # what loads, loads now
+    tracemalloc.start()
+    try:
+        found = ProNE(dim=dim).fit(graph)["node"].matrix
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4.6 * found.nbytes
