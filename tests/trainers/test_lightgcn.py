@@ -16,7 +16,7 @@ from graphemb.kernels.descent import HIDDEN, adam_rows, softmax_rows
 from graphemb.testing import BUYS, KNOWS, SELLS, checkerboard, communities, community_share
 from graphemb.trainers.propagation import LightGCN
 from graphemb.trainers.propagation.objectives import Logistic, SharedSoftmax
-from graphemb.trainers.propagation.pairs import Propagation, Task, joined
+from graphemb.trainers.propagation.pairs import Propagation, Task, joined, with_kin
 from graphemb.trainers.propagation.training import Training
 
 SMALL = LightGCN(dim=8, epochs=30, seed=3)
@@ -146,9 +146,10 @@ def test_the_spectral_start_is_the_svd_of_the_normalised_pairs() -> None:
         {},
         {"start": "random"},
         {"message_share": 0.7},
+        {"kin": 5},
         {"loss": "bce", "layers": (1.0, 1.0, 1.0), "self_loops": 1.0, "message_share": 0.5},
     ],
-    ids=["softmax", "random start", "divided", "bce"],
+    ids=["softmax", "random start", "divided", "kin", "bce"],
 )
 def test_communities_are_found_and_nothing_in_a_random_graph(fields: dict) -> None:
     trainer = replace(SMALL, edge_types=(BUYS,), **fields)
@@ -195,6 +196,7 @@ def test_fault_077_a_loss_that_is_no_number_stops_the_training() -> None:
         ("layers", (0.0, 0.0)),
         ("temperature", 0.0),
         ("message_share", 0.0),
+        ("kin", -1),
         ("final_rate", 1.5),
         ("scale", 0.0),
     ],
@@ -224,3 +226,24 @@ def test_an_edge_type_can_be_asked_from_its_other_end() -> None:
     assert community_share(fitted, graph, "product") > 0.8
     assert_allclose(np.linalg.norm(fitted["product"].matrix, axis=1), 1.0, rtol=1e-5)
     assert np.linalg.norm(fitted["user"].matrix, axis=1).std() > 0.01
+
+
+def test_kin_are_the_largest_entries_of_the_squared_step() -> None:
+    task, _ = some_task(6)
+    adjacency = joined({BUYS: task}, 13)
+    dense = adjacency.toarray().astype(np.float64)
+    degrees = dense.sum(1)
+    scaled = dense / np.sqrt(np.outer(degrees, degrees))
+    square = scaled @ scaled
+    np.fill_diagonal(square, 0.0)
+    for row in square:
+        row[row < np.sort(row)[-3]] = 0.0
+    shares = square / square.sum(1, keepdims=True)
+    between = 0.5 * 0.7 * (shares + shares.T) * np.sqrt(np.outer(degrees, degrees))
+    assert_allclose(with_kin(adjacency, 3, 0.7).toarray(), dense + between, rtol=1e-5)
+
+
+def test_nodes_with_fewer_kin_than_asked_for_have_all_of_them() -> None:
+    path = sparse.csr_matrix(np.array([[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0], [0] * 4], float))
+    found = with_kin(path, 3, 1.0).toarray()
+    assert_allclose(found, [[0, 1, 1, 0], [1, 0, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]])

@@ -10,7 +10,7 @@ from graphemb.errors import ConfigError
 from graphemb.graph import HeteroGraph
 from graphemb.graph.homogeneous import chosen_weights
 from graphemb.linalg import CSR, num_threads, scaled_adjacency
-from graphemb.trainers.propagation.pairs import Propagation
+from graphemb.trainers.propagation.pairs import Propagation, with_kin
 from graphemb.types import EdgeType, EdgeTypeWeights
 
 Loss = Literal["softmax", "bce"]
@@ -30,6 +30,8 @@ class PropagationFields:
     layers: tuple[float, ...] = (0.0, 1.0, 1.0)
     degree_exponent: float = 0.5
     self_loops: float = 0.0
+    kin: int = 0
+    kin_weight: float = 0.4
     loss: Loss = "softmax"
     batch_size: int = 2048
     num_negatives: int = 8192
@@ -50,7 +52,8 @@ class PropagationFields:
     def __post_init__(self) -> None:
         for name in ("dim", "epochs", "batch_size", "num_negatives"):
             check_int(name, getattr(self, name), low=1)
-        check_int("seed", self.seed, low=0)
+        for name in ("seed", "kin"):
+            check_int(name, getattr(self, name), low=0)
         object.__setattr__(self, "layers", tuple(self.layers))
         for number, weight in enumerate(self.layers):
             check_number(f"layers[{number}]", weight, low=0.0)
@@ -59,7 +62,7 @@ class PropagationFields:
                 "at least one layer needs a weight above 0", field="layers", value=self.layers
             )
         check_number("degree_exponent", self.degree_exponent, low=0.0, high=1.0)
-        for name in ("self_loops", "regularization"):
+        for name in ("self_loops", "kin_weight", "regularization"):
             check_number(name, getattr(self, name), low=0.0)
         check_choice("loss", self.loss, ("softmax", "bce"))
         check_choice("start", self.start, ("svd", "random"))
@@ -85,7 +88,9 @@ class PropagationFields:
         return chosen_weights(self.edge_types, graph.edge_types)
 
     def propagation(self, adjacency: CSR) -> Propagation:
-        """Along the edges of a symmetric adjacency."""
+        """Along the edges of a symmetric adjacency, and between kin."""
+        if self.kin:
+            adjacency = with_kin(adjacency, self.kin, self.kin_weight)
         step = scaled_adjacency(
             adjacency, exponent=self.degree_exponent, self_loops=self.self_loops
         )

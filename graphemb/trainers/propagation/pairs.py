@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy import sparse
 
 from graphemb.graph import HeteroGraph, HomogeneousCSR
-from graphemb.linalg import CSR, DoubleArray, multiply
+from graphemb.kernels import kin
+from graphemb.linalg import CSR, DoubleArray, multiply, over_rows, scaled_adjacency
 from graphemb.types import BoolArray, EdgeType, FloatArray, IntArray
 
 
@@ -87,3 +88,27 @@ def joined(tasks: Mapping[EdgeType, Task], size: int, kept: BoolArray | None = N
     rows, columns = np.concatenate([src, dst[~loops]]), np.concatenate([dst, src[~loops]])
     entries = np.concatenate([weight, weight[~loops]]).astype(np.float32)
     return sparse.csr_matrix((entries, (rows, columns)), shape=(size, size))
+
+
+def with_kin(adjacency: CSR, number: int, weight: float) -> CSR:
+    """float32 [N, N]: a symmetric adjacency, and edges between nodes that share neighbours.
+
+    Each node points to the `number` nodes with the largest entries in its row of S^2, where
+    S = D^-1/2 A D^-1/2, in shares that sum to 1. Taken both ways and times the root of both
+    degrees, so that a node has about `weight` times its degree in such edges.
+    """
+    step = scaled_adjacency(adjacency, exponent=0.5)
+    size = step.shape[0]
+    columns, values = np.zeros((size, number), np.int64), np.zeros((size, number), np.float32)
+    offsets = step.indptr.astype(np.int64)
+    run = partial(kin.largest_of_square, offsets, step.indices, step.data, columns, values)
+    over_rows(run, offsets)
+    values /= np.maximum(values.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    ends = np.repeat(np.arange(size), number), columns.ravel()
+    shares = sparse.csr_matrix((values.ravel(), ends), shape=(size, size))
+    roots = np.sqrt(np.asarray(adjacency.sum(axis=1), np.float64).ravel())
+    between = (shares + shares.T) * (0.5 * weight)
+    scaled = sparse.diags_array(roots) @ between @ sparse.diags_array(roots)
+    total = sparse.csr_matrix(adjacency + scaled, dtype=np.float32)
+    total.eliminate_zeros()
+    return total
