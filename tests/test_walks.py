@@ -116,6 +116,32 @@ def test_walks_of_weighted_typed_edges_follow_the_closed_form() -> None:
     )
 
 
+@pytest.mark.parametrize("directed", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize(("p", "q"), [(0.2, 2.0), (0.5, 1.0), (0.3, 0.5), (3.0, 2.0)])
+def test_node2vec_walks_follow_the_closed_form_on_edges_of_any_kind(
+    directed: bool, weighted: bool, parallel: bool, p: float, q: float
+) -> None:
+    """What a walker knows of the edge by which it came holds after returns and refusals too."""
+    generator = np.random.default_rng(3)
+    edges = [(u, v) for u, v in itertools.combinations(range(7), 2) if generator.random() < 0.7]
+    edges += [(v, u) for u, v in edges[::3]] * (directed or parallel) + edges[::4] * parallel
+    src, dst = np.array(edges).T
+    weight = generator.choice([0.2, 1.0, 6.0], src.size) if weighted else np.ones(src.size)
+    matrix = np.zeros((7, 7))
+    np.add.at(matrix, (src, dst), weight)
+    matrix += 0 if directed else matrix.T
+    graph = plain(7, edges, **({"weight": weight} if weighted else {}))
+    spec = WalkSpec(walk_length=30, walks_per_node=400, directed=directed, p=p, q=q, seed=1)
+    chances = {}
+    for before, row in zip(*np.nonzero(matrix), strict=True):
+        factor = np.where(matrix[before] > 0, 1.0, 1 / q)
+        factor[before] = 1 / p
+        chances[int(before), int(row)] = matrix[row] * factor
+    assert pooled_pvalue(transitions(generate_walks(graph, spec), 2), chances) > ALPHA
+
+
 def test_metapath_walks_follow_their_edge_types_by_weight() -> None:
     graph = shop()
     metapath = (BUYS, LIKES.reverse, KNOWS)

@@ -21,7 +21,8 @@ _ONE, _LAST = np.uint64(1), np.uint64(63)
 
 
 @njit(nogil=True, cache=True)
-def _pair(row: int, other: int) -> np.uint64:
+def pair(row: int, other: int) -> np.uint64:
+    """uint64, what the filter knows a pair by."""
     return mix((np.uint64(row) << _U32) ^ np.uint64(other))
 
 
@@ -37,19 +38,18 @@ def fill(offsets: Ints, neighbors: Rows, words: Hashes) -> None:
     """Mark every edge in `words` uint64 [m / 8 or so], zeros before; not for two threads."""
     for row in range(offsets.size - 1):
         for place in range(offsets[row], offsets[row + 1]):
-            bits = _pair(row, neighbors[place])
+            bits = pair(row, neighbors[place])
             words[below(bits, words.size)] |= _marks(bits)
 
 
 @njit(nogil=True, cache=True)
-def fetch(words: Hashes, row: int, other: int) -> None:
-    """Ask for the cache line that `may_hold` will read."""
-    prefetch(words, below(_pair(row, other), words.size))
+def fetch(words: Hashes, bits: np.uint64) -> None:
+    """Ask for the cache line that `may_hold` will read for a pair."""
+    prefetch(words, below(bits, words.size))
 
 
 @njit(nogil=True, cache=True)
-def may_hold(words: Hashes, row: int, other: int) -> bool:
-    """False when there is certainly no edge from `row` to `other`."""
-    bits = _pair(row, other)
+def may_hold(words: Hashes, bits: np.uint64) -> bool:
+    """False when the edge of this `pair` is certainly not there."""
     marks = _marks(bits)
     return bool((words[below(bits, words.size)] & marks) == marks)

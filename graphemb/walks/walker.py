@@ -13,8 +13,9 @@ import numpy.typing as npt
 from graphemb.errors import GraphError
 from graphemb.graph import HeteroGraph, HomogeneousCSR
 from graphemb.graph.adjacency import row_dtype
-from graphemb.kernels import alias, corpus, edge_filter, walk
-from graphemb.kernels.walk import Bias, Links
+from graphemb.kernels import alias, corpus, csr, edge_filter, node2vec, walk
+from graphemb.kernels.node2vec import Bias
+from graphemb.kernels.walk import Links
 from graphemb.linalg import over_rows
 from graphemb.types import EdgeType, FloatArray, IntArray, Metapath, NodeType, RowArray
 from graphemb.walks.corpus import Corpus, Space
@@ -173,15 +174,18 @@ class Walker:
     def _walks(self, first: int, size: int) -> RowArray:
         """int [length, size]: walks, time-major; -1 after their ends."""
         walks = np.empty((self.shifts.size, size), self.starts.dtype)
-        keys = np.empty(size, np.uint64)
+        keys, came = np.empty(size, np.uint64), np.empty(size, np.int64)
         walk.begin(self.starts, first, self.seed, keys, walks[0])
         for step in range(1, self.shifts.size):
             links = self.hops[(step - 1) % len(self.hops)]
             now, out = walks[step - 1], walks[step]
             if self.bias is None or step == 1:
                 walk.advance(links, now, keys, step, out)
-            else:
-                walk.advance_biased(links, self.bias, walks[step - 2], now, keys, step, out)
+                continue
+            before = walks[step - 2]
+            if step == 2:
+                walk.edges_taken(links.offsets, links.neighbors, before, now, came)
+            node2vec.advance(links, self.bias, before, now, came, keys, step, out)
         return walks
 
 
@@ -244,16 +248,27 @@ def _starts(links: Links, dtype: np.dtype[Any]) -> RowArray:
 
 
 def _bias(merged: HomogeneousCSR, spec: WalkSpec) -> Bias:
-    """What node2vec's steps need beside the CSR: 1 byte an edge, 8 bytes a node."""
+    """What node2vec's steps need beside the CSR: 1 byte an edge, 4 bytes a node.
+
+    And 4 bytes an edge more where the way back may weigh something else than the way there.
+    """
     back, far = 1.0 / spec.p, 1.0 / spec.q
-    weights = np.empty(0, np.float32) if merged.weights is None else merged.weights
+    none, mutual = np.empty(0, np.float32), not spec.directed
+    weights = none if merged.weights is None else merged.weights
+    edges = (merged.offsets, merged.neighbors, weights)
     words = np.zeros(0, np.uint64)
     if far != 1.0:
         words = np.zeros(merged.num_edges // edge_filter.EDGES_PER_WORD + 1, np.uint64)
-        edge_filter.fill(merged.offsets, merged.neighbors, words)
-    rows = np.zeros((0, 2), np.float32)
+        edge_filter.fill(*edges[:2], words)
+    homes = totals = none
     if back > max(1.0, far):
-        rows = np.zeros((merged.num_nodes, 2), np.float32)
-        edges = (merged.offsets, merged.neighbors, weights)
-        over_rows(partial(walk.weigh_rows, *edges, rows), merged.offsets)
-    return Bias(back, far, _fixed(words), _fixed(weights), _fixed(rows))
+        homes = weights
+        if not (mutual and csr.first_of_pair(*edges[:2]).all()):
+            homes = np.empty(merged.num_edges, np.float32)
+            over_rows(partial(walk.weigh_homes, *edges, homes), merged.offsets)
+        if homes.size:
+            totals = np.empty(merged.num_nodes, np.float32)
+            run = partial(walk.weigh_rows, merged.offsets, weights, totals)
+            over_rows(run, merged.offsets)
+    words, weights = _fixed(words), _fixed(weights)
+    return Bias(back, far, words, weights, _fixed(homes), _fixed(totals), mutual)

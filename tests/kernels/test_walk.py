@@ -9,12 +9,15 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import chi2
 
-from graphemb.kernels import alias, edge_filter, rng, walk
-from graphemb.kernels.walk import Bias, Links
+from graphemb.kernels import alias, edge_filter, node2vec, rng, walk
+from graphemb.kernels.node2vec import Bias
+from graphemb.kernels.walk import Links
 
 ALPHA = 0.01
 WALKERS = 4_000
 Doubles = npt.NDArray[np.float64]
+Nodes = npt.NDArray[np.int32]
+Keys = npt.NDArray[np.uint64]
 
 
 class Toy:
@@ -41,9 +44,19 @@ class Toy:
     def bias(self, p: float, q: float) -> Bias:
         words = np.zeros(self.neighbors.size // edge_filter.EDGES_PER_WORD + 1, np.uint64)
         edge_filter.fill(self.offsets, self.neighbors, words)
-        rows = np.zeros((9, 2), np.float32)
-        walk.weigh_rows(self.offsets, self.neighbors, self.weights, rows, 0, 9)
-        return Bias(1 / p, 1 / q, words, self.weights, rows)
+        homes, totals = np.zeros(self.neighbors.size, np.float32), np.zeros(9, np.float32)
+        walk.weigh_homes(self.offsets, self.neighbors, self.weights, homes, 0, 9)
+        walk.weigh_rows(self.offsets, self.weights, totals, 0, 9)
+        return Bias(1 / p, 1 / q, words, self.weights, homes, totals, False)
+
+    def step(
+        self, bias: Bias, before: Nodes, current: Nodes, streams: Keys, step: int
+    ) -> tuple[Nodes, npt.NDArray[np.int64]]:
+        """Where a step of node2vec leads, and along which edges it takes who goes on."""
+        out, came = np.full(current.size, 99, np.int32), np.empty(current.size, np.int64)
+        walk.edges_taken(self.offsets, self.neighbors, before, current, came)
+        node2vec.advance(self.links, bias, before, current, came, streams, step, out)
+        return out, came
 
     def biased_chances(self, before: int, row: int, p: float, q: float) -> Doubles:
         """node2vec's definition: weight x (1/p back, 1 to what `before` leads to, else 1/q)."""
@@ -105,9 +118,11 @@ def test_node2vec_steps_follow_the_closed_form(weighted: bool, p: float, q: floa
             continue
         current = np.full(WALKERS, row, np.int32)
         behind = np.full(WALKERS, before, np.int32)
-        out = np.empty(WALKERS, np.int32)
         step = int(2 + 9 * before + row)
-        walk.advance_biased(toy.links, bias, behind, current, keys(WALKERS), step, out)
+        out, came = toy.step(bias, behind, current, keys(WALKERS), step)
+        assert (toy.neighbors[came] == out).all()
+        assert (toy.offsets[row] <= came).all()
+        assert (came < toy.offsets[row + 1]).all()
         more, degrees = surprise(out, toy.biased_chances(before, row, p, q))
         statistic, freedom = statistic + more, freedom + degrees
     assert freedom > 100
@@ -118,9 +133,8 @@ def test_the_chi_square_test_can_fail() -> None:
     """Steps of p = .5 are not taken for steps of p = .6."""
     toy = Toy(weighted=False)
     current, behind = np.full(40_000, 2, np.int32), np.full(40_000, 1, np.int32)
-    out = np.empty(40_000, np.int32)
     assert toy.matrix[2, 1], "the walker can go back"
-    walk.advance_biased(toy.links, toy.bias(0.5, 2.0), behind, current, keys(40_000), 1, out)
+    out, _ = toy.step(toy.bias(0.5, 2.0), behind, current, keys(40_000), 1)
     assert chi2.sf(*surprise(out, toy.biased_chances(1, 2, 0.5, 2.0))) > ALPHA
     assert chi2.sf(*surprise(out, toy.biased_chances(1, 2, 0.6, 2.0))) < ALPHA
 
@@ -134,7 +148,7 @@ def test_fault_063_a_walker_at_a_sink_ends_and_stays_ended() -> None:
         if bias is None:
             walk.advance(toy.links, current, keys(current.size), 1, out)
         else:
-            walk.advance_biased(toy.links, bias, behind, current, keys(current.size), 1, out)
+            out, _ = toy.step(bias, behind, current, keys(current.size), 1)
         assert (out[0::3] == -1).all()
         assert (out[2::3] == -1).all()
         assert (out[1::3] >= 0).all()
@@ -144,15 +158,14 @@ def test_a_walker_draws_the_same_in_any_block() -> None:
     toy = Toy(weighted=True)
     bias = toy.bias(0.5, 2.0)
     generator = np.random.default_rng(0)
-    behind, current = generator.integers(0, 8, (2, 700)).astype(np.int32)
+    edges = generator.integers(0, np.count_nonzero(toy.matrix), 700)
+    behind, current = (ends[edges].astype(np.int32) for ends in np.nonzero(toy.matrix))
     streams = keys(700)
-    whole, parts = np.empty(700, np.int32), np.empty(700, np.int32)
-    walk.advance_biased(toy.links, bias, behind, current, streams, 5, whole)
+    whole, _ = toy.step(bias, behind, current, streams, 5)
     for low, high in itertools.pairwise([0, 1, 130, 131, 500, 700]):
         part = slice(low, high)
-        one = (behind[part], current[part], streams[part], 5, parts[part])
-        walk.advance_biased(toy.links, bias, *one)
-    assert (whole == parts).all()
+        out, _ = toy.step(bias, behind[part], current[part], streams[part], 5)
+        assert (whole[part] == out).all()
 
 
 def test_neighbours_are_found_by_bisection() -> None:
