@@ -11,7 +11,7 @@ from graphemb.graph import HeteroGraph
 from graphemb.graph.homogeneous import chosen_weights
 from graphemb.linalg import CSR, num_threads, scaled_adjacency
 from graphemb.trainers.propagation.pairs import Propagation, with_kin
-from graphemb.types import EdgeType, EdgeTypeWeights
+from graphemb.types import BoolArray, EdgeType, EdgeTypeWeights
 
 Loss = Literal["softmax", "bce"]
 Start = Literal["svd", "random"]
@@ -87,10 +87,10 @@ class PropagationFields:
         """
         return chosen_weights(self.edge_types, graph.edge_types)
 
-    def propagation(self, adjacency: CSR) -> Propagation:
-        """Along the edges of a symmetric adjacency, and between kin."""
+    def propagation(self, adjacency: CSR, targets: BoolArray) -> Propagation:
+        """Along the edges of a symmetric adjacency, and between kin among `targets` bool [N]."""
         if self.kin:
-            adjacency = with_kin(adjacency, self.kin, self.kin_weight)
+            adjacency = with_kin(adjacency, targets, self.kin, self.kin_weight)
         step = scaled_adjacency(
             adjacency, exponent=self.degree_exponent, self_loops=self.self_loops
         )

@@ -35,8 +35,8 @@ class LightGCN(PropagationFields):
         layers: the weight of each power of S, from 0.
         degree_exponent: a.
         self_loops: s.
-        kin: messages also flow between each node and so many nodes that share the most neighbours
-            with it; 0: none.
+        kin: messages also flow between each target and so many others that share the most
+            neighbours with it; 0: none.
         kin_weight: what these weigh together, as a share of the node's degree.
         loss: `softmax`, or `bce`: the cross-entropy of every pair and one negative for each, with
             a learned scale and bias of the product, all pairs of all edge types in one step.

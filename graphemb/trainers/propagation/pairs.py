@@ -90,18 +90,18 @@ def joined(tasks: Mapping[EdgeType, Task], size: int, kept: BoolArray | None = N
     return sparse.csr_matrix((entries, (rows, columns)), shape=(size, size))
 
 
-def with_kin(adjacency: CSR, number: int, weight: float) -> CSR:
-    """float32 [N, N]: a symmetric adjacency, and edges between nodes that share neighbours.
+def with_kin(adjacency: CSR, targets: BoolArray, number: int, weight: float) -> CSR:
+    """float32 [N, N]: a symmetric adjacency, and edges between targets that share neighbours.
 
-    Each node points to the `number` nodes with the largest entries in its row of S^2, where
-    S = D^-1/2 A D^-1/2, in shares that sum to 1. Taken both ways and times the root of both
-    degrees, so that a node has about `weight` times its degree in such edges.
+    Each of `targets` bool [N] points to the `number` others with the largest entries in its row
+    of S^2, where S = D^-1/2 A D^-1/2, in shares that sum to 1. Taken both ways and times the root
+    of both degrees, so that one has about `weight` times its degree in such edges.
     """
     step = scaled_adjacency(adjacency, exponent=0.5)
     size = step.shape[0]
     columns, values = np.zeros((size, number), np.int64), np.zeros((size, number), np.float32)
     offsets = step.indptr.astype(np.int64)
-    run = partial(kin.largest_of_square, offsets, step.indices, step.data, columns, values)
+    run = partial(kin.largest_of_square, offsets, step.indices, step.data, targets, columns, values)
     over_rows(run, offsets)
     values /= np.maximum(values.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     ends = np.repeat(np.arange(size), number), columns.ravel()

@@ -51,9 +51,17 @@ class Training:
         return joined(self.tasks, self.merged.num_nodes)
 
     @cached_property
+    def targets(self) -> BoolArray:
+        """bool [N]: what anything is asked for."""
+        found = np.zeros(self.merged.num_nodes, np.bool_)
+        for task in self.tasks.values():
+            found[task.candidates] = True
+        return found
+
+    @cached_property
     def whole(self) -> Propagation:
         """Along all pairs."""
-        return self.fields.propagation(self.adjacency)
+        return self.fields.propagation(self.adjacency, self.targets)
 
     @cached_property
     def num_pairs(self) -> int:
@@ -66,7 +74,7 @@ class Training:
         learned = self.adjacency.getnnz(axis=1) > 0
         vectors = np.zeros(shape, np.float32)
         if self.fields.start == "svd":
-            vectors[learned] = self._spectral(square_part(self.adjacency, learned))
+            vectors[learned] = self._spectral(learned)
         else:
             vectors[learned] = self.rng.standard_normal(
                 (int(learned.sum()), self.fields.dim), dtype=np.float32
@@ -78,13 +86,14 @@ class Training:
             vectors[rows] *= self.fields.start_length / np.sqrt(max(squares / there, 1e-20))
         return vectors
 
-    def _spectral(self, adjacency: CSR) -> FloatArray:
+    def _spectral(self, learned: BoolArray) -> FloatArray:
         """The eigenvectors of S with the largest values above 0, times the roots of these.
 
         Between two node types every value has a negative twin that says nothing new, and which
         a singular value decomposition cannot tell from it: of twice as many the better half.
         """
-        step = self.fields.propagation(adjacency).step
+        adjacency = square_part(self.adjacency, learned)
+        step = self.fields.propagation(adjacency, self.targets[learned]).step
         basis, _, _ = truncated_svd(
             step, 2 * self.fields.dim, seed=self.fields.seed, symmetric=True
         )
@@ -157,7 +166,7 @@ class Training:
             return self.whole, None
         carries = self.rng.random(self.num_pairs) < share
         adjacency = joined(self.tasks, self.merged.num_nodes, carries)
-        return self.fields.propagation(adjacency), ~carries
+        return self.fields.propagation(adjacency, self.targets), ~carries
 
     @cached_property
     def _linked(self) -> dict[EdgeType, CSR]:
