@@ -122,7 +122,7 @@ def _skipgram(radius: int, threads: int | None = None) -> Task:
     return task
 
 
-def _whole(walk_length: int | None = None, smoothing: int = 0) -> Task:
+def _whole(walk_length: int | None = None, smoothing: int = 1) -> Task:
     def task(meter: Meter) -> None:
         model = _model(meter, meter.plan["radius"], walk_length or meter.plan["walk_length"])
         model = replace(model, smoothing=smoothing)
