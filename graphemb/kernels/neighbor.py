@@ -92,12 +92,12 @@ def draw(
         replace: an edge may come again.
         latest: not by chance but the last in the row.
         room: int64 [f + 1], of `make_room`.
-        edges, neighbors: int64, filled from `room[i]` on, in no certain order.
+        edges, neighbors: int64, filled from `room[i]` on, in no certain order; edges by name.
         counts: int64 [f], filled with how many each node got.
     """
     offsets, all_neighbors, times, cumulated, names = ways  # leaving a tuple counts a reference
     rows, streams, until, banned_low, banned_high, banned = frontier
-    plain = times.size == 0 and cumulated.size == 0 and not latest and banned_low.size == 0
+    alike = times.size == 0 and cumulated.size == 0 and not latest
     for first in range(low, high, _GROUP):
         last = min(first + _GROUP, high)
         for i in range(first, last):
@@ -107,13 +107,14 @@ def draw(
             start, end = offsets[row], offsets[row + 1]
             stream = rng.make_key(key, streams[i])
             out = edges[room[i] : room[i + 1]]
-            if plain:
+            barred = banned_low.size > 0 and banned_low[i] < banned_high[i]
+            if alike and not barred:
                 counts[i] = _choose_alike(start, end - start, fanout, replace, stream, out)
             else:
                 if times.size > 0 and until.size > 0:
                     end = subset.first_at_least(times, start, end, until[i])
                 skip = edges[:0]
-                if banned_low.size > 0 and banned_low[i] < banned_high[i]:
+                if barred:
                     skip = _skipped(ways, start, end, banned[banned_low[i] : banned_high[i]])
                 counts[i] = _choose(ways, start, end, skip, fanout, replace, latest, stream, out)
             for j in range(counts[i]):
