@@ -51,9 +51,8 @@ class Adjacency(Compressed):
 
     def sources(self) -> RowArray:
         """int32 or int64 [m]: the row each edge leaves from."""
-        out = np.empty(self.num_edges, row_dtype(self.num_src))
-        csr.sources(self.offsets, out)
-        return out
+        rows: RowArray = np.arange(self.num_src, dtype=row_dtype(self.num_src))
+        return np.repeat(rows, self.degrees)
 
     def contains(self, src_rows: RowArray, dst_rows: RowArray) -> BoolArray:
         """bool [n]: whether there is an edge from `src_rows[i]` to `dst_rows[i]`."""
@@ -61,10 +60,6 @@ class Adjacency(Compressed):
         return csr.contains(
             self.offsets, self.neighbors, src.astype(np.int64), dst.astype(np.int64)
         )
-
-    def distinct(self) -> BoolArray:
-        """bool [m]: True for the first of each group of parallel edges."""
-        return csr.first_of_pair(self.offsets, self.neighbors)
 
     def to_scipy(self) -> csr_matrix:
         """float32 [num_src, num_dst]; parallel edges are summed."""
@@ -74,7 +69,7 @@ class Adjacency(Compressed):
         """The same edges walked the other way."""
         src = self.sources()
         offsets = csr.count_offsets(self.neighbors, self.num_dst)
-        order = np.empty(self.num_edges, np.int64)
+        order = np.empty(self.num_edges, row_dtype(self.num_edges))
         csr.stable_order(self.neighbors, offsets, order)
         return Adjacency(
             self.edge_type.reverse,
@@ -83,7 +78,7 @@ class Adjacency(Compressed):
             src[order],
             None if self.weights is None else self.weights[order],
             None if self.times is None else self.times[order],
-            order if self.edges is None else self.edges[order],
+            order.astype(np.int64) if self.edges is None else self.edges[order],
         )
 
 

@@ -13,6 +13,7 @@ from graphemb.arrow import from_numpy
 from graphemb.errors import SAMPLE_LIMIT, GraphError, UnknownName, UnknownNode, shown
 from graphemb.graph.adjacency import Adjacency, masked, row_dtype
 from graphemb.graph.columns import TableLike, as_table, read_times, read_weights, require
+from graphemb.graph.compressed import first_of_each, fixed
 from graphemb.graph.policies import Policies
 from graphemb.ids import Ids, key_array
 from graphemb.kernels import csr
@@ -226,10 +227,10 @@ def group_edges(
 
     Parallel edges come in the order of their times, or else as they were given.
     """
-    order = _csr_order(listed, num_src, num_dst)
-    offsets = csr.count_offsets(listed.src, num_src)
+    offsets = csr.count_offsets(fixed(listed.src), num_src)
+    order = _csr_order(listed, offsets, num_dst)
     neighbors = listed.dst[order]
-    first = csr.first_of_pair(offsets, neighbors)
+    first = first_of_each(offsets, neighbors)
     parallel = int(first.size - np.count_nonzero(first))
     if parallel and listed.times is not None:
         order = order[np.lexsort((listed.times[order], _group_numbers(first)))]
@@ -247,12 +248,12 @@ def group_edges(
     return _merge_parallel(grouped, first, policies)
 
 
-def _csr_order(listed: _EdgeList, num_src: int, num_dst: int) -> RowArray:
-    kind = row_dtype(listed.src.size)
-    by_dst = np.empty(listed.src.size, kind)
-    csr.stable_order(listed.dst, csr.count_offsets(listed.dst, num_dst), by_dst)
-    order = np.empty(listed.src.size, kind)
-    csr.stable_order_by(by_dst, listed.src, csr.count_offsets(listed.src, num_src), order)
+def _csr_order(listed: _EdgeList, offsets: IntArray, num_dst: int) -> RowArray:
+    src, dst = fixed(listed.src), fixed(listed.dst)
+    by_dst: RowArray = np.empty(src.size, row_dtype(src.size))
+    csr.stable_order(dst, csr.count_offsets(dst, num_dst), by_dst)
+    order = np.empty_like(by_dst)
+    csr.stable_order_by(by_dst, src, offsets, order)
     return order
 
 

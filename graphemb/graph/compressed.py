@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from graphemb.types import FloatArray, IntArray, RowArray
+from graphemb.types import BoolArray, FloatArray, IntArray, RowArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+Array = TypeVar("Array", bound=npt.NDArray[Any])
+
+
+def fixed(array: Array) -> Array:
+    """A read-only view: kernels are compiled once per kind of array, and stored ones are so."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def first_of_each(offsets: IntArray, neighbors: RowArray) -> BoolArray:
+    """bool [m]: the first of each run of equal neighbours within a row; NumPy is as fast here."""
+    first = np.ones(neighbors.size, np.bool_)
+    np.not_equal(neighbors[1:], neighbors[:-1], out=first[1:])
+    first[offsets[:-1][offsets[1:] > offsets[:-1]]] = True
+    return first
 
 
 class Compressed:
@@ -44,6 +62,10 @@ class Compressed:
     def degrees(self) -> IntArray:
         """int64 [rows]: edges leaving each row."""
         return self.offsets[1:] - self.offsets[:-1]
+
+    def distinct(self) -> BoolArray:
+        """bool [m]: True for the first of each group of parallel edges."""
+        return first_of_each(self.offsets, self.neighbors)
 
     def _matrix(self, num_columns: int) -> csr_matrix:
         """float32 [rows, num_columns]; parallel edges are summed."""

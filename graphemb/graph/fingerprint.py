@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from graphemb.arrow import to_numpy
 from graphemb.graph.build import Edges, Nodes
+from graphemb.graph.compressed import fixed
 from graphemb.kernels import hash as hashing
 from graphemb.types import EdgeType, NodeType
 
@@ -69,14 +70,14 @@ def _edge_hashes(
         id_hashes[adjacency.edge_type.src][first - 1 : last], bounds[1:] - bounds[:-1]
     )
     dst = id_hashes[adjacency.edge_type.dst]
-    hashing.combine_taken(hashes, dst, adjacency.neighbors[start:end], _DST)
+    hashing.combine_taken(hashes, fixed(dst), adjacency.neighbors[start:end], _DST)
     if adjacency.weights is None:
         weights = np.full(1, np.float32(1).view(np.uint32), np.uint64).repeat(hashes.size)
     else:
         weights = adjacency.weights[start:end].view(np.uint32).astype(np.uint64)
-    hashing.combine(hashes, weights, _WEIGHT)
+    hashing.combine(hashes, fixed(weights), _WEIGHT)
     if adjacency.times is not None:
-        hashing.combine(hashes, adjacency.times[start:end].view(np.uint64), _TIME)
+        hashing.combine(hashes, fixed(adjacency.times[start:end].view(np.uint64)), _TIME)
     _add_columns(hashes, group.columns, lane, start)
     return hashes
 
@@ -88,7 +89,7 @@ def _add_columns(hashes: Hashes, columns: pa.Table, lane: np.uint64, start: int 
         if column.null_count == len(column):
             continue
         part = hash_column(column.slice(start, hashes.size), lane)
-        hashing.combine(hashes, part, hash_name(name, lane))
+        hashing.combine(hashes, fixed(part), hash_name(name, lane))
 
 
 def hash_column(column: pa.Array | pa.ChunkedArray, seed: np.uint64) -> Hashes:
@@ -107,9 +108,8 @@ def hash_column(column: pa.Array | pa.ChunkedArray, seed: np.uint64) -> Hashes:
 
 def hash_name(name: str, seed: np.uint64) -> np.uint64:
     """As `hash_column` of a text alone."""
-    letters = name.encode()
-    ends = np.frombuffer(np.array([0, len(letters)]).tobytes(), np.int64)  # read-only, as Arrow's
-    return np.uint64(hashing.hash_text(ends, np.frombuffer(letters, np.uint8), seed)[0])
+    letters = np.frombuffer(name.encode(), np.uint8)
+    return np.uint64(hashing.hash_text(fixed(np.array([0, letters.size])), letters, seed)[0])
 
 
 def _hash_values(column: pa.Array, seed: np.uint64) -> Hashes:
@@ -120,7 +120,7 @@ def _hash_values(column: pa.Array, seed: np.uint64) -> Hashes:
         return _hash_ints(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()), seed)
     if pa.types.is_floating(kind):
         values = to_numpy(_filled(column.cast(pa.float64()))) + 0.0
-        return hashing.hash_words(values.view(np.uint64), seed)
+        return hashing.hash_words(fixed(values.view(np.uint64)), seed)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         column = pa.array([repr(value) for value in column.to_pylist()], pa.large_string())
     text = pa.concat_arrays([column.cast(pa.large_string())])
@@ -129,11 +129,11 @@ def _hash_values(column: pa.Array, seed: np.uint64) -> Hashes:
     _, offsets, data = text.buffers()
     places = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
     letters = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    return hashing.hash_text(places, letters, seed)
+    return hashing.hash_text(fixed(places), fixed(letters), seed)
 
 
 def _hash_ints(column: pa.Array, seed: np.uint64) -> Hashes:
-    return hashing.hash_words(to_numpy(_filled(column)).view(np.uint64), seed)
+    return hashing.hash_words(fixed(to_numpy(_filled(column)).view(np.uint64)), seed)
 
 
 def _filled(column: pa.Array) -> pa.Array:

@@ -140,5 +140,5 @@ def _other_way(part: Adjacency) -> Adjacency:
     back = part.reversed()
     if part.edge_type.src != part.edge_type.dst:
         return back
-    keep = csr.without_loops(back.offsets, back.neighbors)
+    keep = back.neighbors != back.sources()
     return back if keep.all() else masked(back, keep)

@@ -200,14 +200,14 @@ def first_place(above: Ints, tied: Ints, offsets: Ints, k: int, hit: Floats, mrr
         hit[query], mrr[query] = np.nan, np.nan
         if start == end:
             continue
-        ahead = above[start:end].min()
-        size, members = 1, 0
+        best, members = start, np.int64(0)
         for place in range(start, end):
-            if above[place] == ahead:
-                members += 1
-                size = tied[place]
-        hit[query] = 1.0 - chance_outside(size, members, k - ahead)
-        mrr[query] = mean_reciprocal(ahead, size, members)
+            if above[place] < above[best]:
+                best, members = place, np.int64(0)
+            members += above[place] == above[best]
+        ahead, size = above[best], tied[best]
+        hit[query] = 1.0 - chance_outside(int(size), int(members), k - ahead)
+        mrr[query] = mean_reciprocal(ahead, int(size), int(members))
 
 
 @njit(nogil=True, cache=True)
