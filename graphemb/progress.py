@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _NAME_WIDTH = 24
-_COMPILING = "compiling kernels (first use on this machine, about 20 s in all)"
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,7 @@ class TerminalSteps(Steps):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._told = False
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -92,9 +92,18 @@ class TerminalSteps(Steps):
                 with _compiling(drawn.compiling):
                     yield drawn
         else:
-            yield step
+            with _compiling(self._compiling):
+                yield step
         took = time.perf_counter() - start
         self._line(name, step.result, took)
+
+    def _compiling(self, under_way: bool) -> None:
+        """Into a log: one line, the first time."""
+        from graphemb.kernels import COMPILING
+
+        if under_way and not self._told:
+            self._told = True
+            self._console.print(COMPILING, markup=False, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Write a line."""
@@ -125,33 +134,21 @@ class _BarStep(Step):
 
     def compiling(self, under_way: bool) -> None:
         """Say that a kernel is being compiled, or is done."""
-        self._bar.update(self._task, note=_COMPILING if under_way else "", refresh=under_way)
+        from graphemb.kernels import COMPILING
+
+        self._bar.update(self._task, note=COMPILING if under_way else "", refresh=under_way)
 
 
 @contextmanager
 def _compiling(tell: Callable[[bool], None]) -> Iterator[None]:
-    """Call `tell(True)` when Numba begins to compile and `tell(False)` when it is done.
+    """Call `tell(True)` when a kernel begins to be compiled and `tell(False)` when it is done."""
+    from graphemb import kernels
 
-    Compiled kernels are kept on the disk, so that this happens once on a machine. A kernel that
-    calls another compiles it on the way: only the outermost is told.
-    """
-    from numba.core import event
-
-    class Listener(event.Listener):
-        depth = 0
-
-        def on_start(self, _: event.Event) -> None:
-            self.depth += 1
-            if self.depth == 1:
-                tell(True)
-
-        def on_end(self, _: event.Event) -> None:
-            self.depth -= 1
-            if self.depth == 0:
-                tell(False)
-
-    with event.install_listener("numba:compile", Listener()):
+    kernels.listeners.append(tell)
+    try:
         yield
+    finally:
+        kernels.listeners.remove(tell)
 
 
 def _bar(console: Console) -> Progress:

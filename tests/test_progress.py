@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from numba import njit
-from numba.core import event
 from rich.console import Console
 
+from graphemb import kernels
 from graphemb.progress import Step, Steps, TerminalSteps, duration
 from graphemb.trainers.base import EpochEvent
 
@@ -59,7 +64,49 @@ def test_on_a_terminal_a_step_that_compiles_says_what_is_waited_for() -> None:
     first, _, again = out.getvalue().partition("fit again")
     assert "compiling kernels (first use on this machine" in first
     assert "compiling" not in again
-    assert not event._registered["numba:compile"]
+    assert len(kernels.listeners) == 1
+
+
+def test_into_a_log_compiling_is_said_once() -> None:
+    out = StringIO()
+    steps = TerminalSteps(Console(file=out, width=160))
+    for name in ("fit", "again"):
+        with steps.step(name):
+            njit(lambda left, right: left + right)(1, 2)
+    said, fit, again = out.getvalue().splitlines()
+    assert said == kernels.COMPILING
+    assert fit.startswith("fit") and again.startswith("again")
+
+
+FIRST = """
+import os, sys
+os.environ["NUMBA_CACHE_DIR"] = sys.argv[1]
+import numpy as np
+from numba import njit
+from graphemb.kernels import order
+
+njit(lambda left, right: left + right)(1, 2)  # of the user's own
+print("before ours", file=sys.stderr)
+for kind in (np.int32, np.int64):
+    order.ascending(np.zeros(3, kind), np.zeros(3, np.int64), np.zeros(3, np.int64))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pseudo-terminals as on Linux")
+def test_a_script_says_on_a_terminal_and_there_alone_what_it_waits_for(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FIRST]
+    piped = subprocess.run([*command, str(tmp_path / "a")], stderr=subprocess.PIPE, check=True)
+    assert piped.stderr == b"before ours\n"
+    ours, theirs = pty.openpty()
+    subprocess.run([*command, str(tmp_path / "b")], stderr=theirs, check=True)
+    os.write(theirs, b"end")
+    shown = b""
+    while not shown.endswith(b"end"):
+        shown += os.read(ours, 4096)
+    os.close(ours)
+    os.close(theirs)
+    said = f"graphemb: {kernels.COMPILING}"
+    assert shown.decode().split("\r\n") == ["before ours", said, "end"]
 
 
 def test_a_step_that_fails_leaves_no_line() -> None:
