@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -73,3 +74,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         show.error(problem)
         sys.exit(1)
+    finally:
+        if arguments is None:  # the process ends: what it holds need not be searched for cycles
+            gc.freeze()
