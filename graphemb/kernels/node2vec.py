@@ -27,7 +27,7 @@ from graphemb.kernels.walk import Links, draw_neighbors, first_not_below, is_nei
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
-_GROUP = 128  # walkers between asking for memory and reading it: enough to wait for none
+_GROUP = 512  # walkers between asking for memory and reading it; the passes cost something too
 _PATIENCE = 64  # tries, and one more per neighbour, before a step is drawn by going through all
 _U1, _U32 = np.uint64(1), np.uint64(32)
 
@@ -77,11 +77,12 @@ def advance(
     number = np.uint64(2 * step)
     count = _try(links, bias, before, current, came, keys, number, out, waiting)
     attempt = 1
+    spare = np.empty((3, count), current.dtype)  # those who try again stand side by side
+    edges, streams_left = np.empty(count, np.int64), np.empty(count, np.uint64)
     while count > 0:
         who = waiting[:count]
-        behind, rows = np.empty(count, before.dtype), np.empty(count, current.dtype)
-        places, found = np.empty(count, np.int64), np.empty(count, out.dtype)
-        streams = np.empty(count, np.uint64)
+        behind, rows, found = spare[0][:count], spare[1][:count], spare[2][:count]
+        places, streams = edges[:count], streams_left[:count]
         for i in range(count):
             walker = who[i]
             behind[i], rows[i] = before[walker], current[walker]
@@ -172,8 +173,8 @@ def _try(
     offsets, neighbors, table = links
     back, far, edges, _, homes, totals, mutual = bias
     bits, levels = np.empty(_GROUP, np.uint64), np.empty(_GROUP, np.float64)
-    places, going = np.empty(_GROUP, np.int64), np.empty(_GROUP, np.int64)
-    asks, spare = np.empty(_GROUP, np.int64), np.empty((2, _GROUP), np.int64)
+    lists = np.empty((5, _GROUP), np.int64)
+    places, going, asks, spare = lists[0], lists[1], lists[2], lists[3:]
     count = 0
     for low in range(0, current.size, _GROUP):
         high = min(low + _GROUP, current.size)
