@@ -17,11 +17,11 @@ from graphemb.kernels.hash import Hashes
 from graphemb.linalg import (
     CSR,
     DoubleArray,
+    left_singular,
     over_rows,
     scaled_adjacency,
     smoothed,
     square_part,
-    truncated_svd,
     unit_rows,
 )
 from graphemb.trainers.base import EdgeTypeWeights, EpochEvent, OnEpoch, provenance, split_matrix
@@ -87,7 +87,8 @@ class FastRP:
         """
         merged = graph.homogeneous(self.edge_types)
         rows = self._projection(graph, merged)
-        out = unit_rows(rows) * np.float32(self.weights[0])
+        out = unit_rows(rows)
+        out *= np.float32(self.weights[0])
         spare = np.zeros_like(rows)
         for power, weight in enumerate(self.weights):
             if power:
@@ -95,6 +96,7 @@ class FastRP:
                 rows, spare = spare, rows
             if on_epoch:
                 on_epoch(EpochEvent(power + 1, len(self.weights)))
+        del rows, spare  # or all three are held beside the result
         learned = (merged.degrees > 0) & out.any(axis=1)
         parts = split_matrix(out, learned, graph, self.edge_types)
         return Embeddings(parts, provenance(self, graph))
@@ -201,10 +203,10 @@ class SVD:
         scaled = scaled_adjacency(
             adjacency, exponent=self.degree_exponent, self_loops=self.self_loops
         )
-        left, values, _ = truncated_svd(
+        vectors, values = left_singular(
             scaled, self.dim, seed=self.seed, power=self.power_iterations, symmetric=True
         )
-        vectors = left * values**self.singular_power
+        vectors *= values**self.singular_power
         return smoothed(adjacency, vectors, self.smoothing) if self.smoothing else vectors
 
 
