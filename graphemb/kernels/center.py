@@ -1,10 +1,9 @@
 """One center against its contexts and targets: the arithmetic of skip-gram, in sixteen lanes.
 
-All slopes are measured at the values before the step; then contexts and targets move by them,
-one context after the other. Each moves along the targets as those before it left them, so that
-the contexts of a center also draw nearer to each other: most of what moves them while the targets
-are still small. That learns as much from a walk as word2vec's pair after pair, and the products
-are still small products of matrices.
+All slopes are measured at the values before the step; then contexts and targets move by them.
+At once: each along the others as they were. Or in turn: each context along the targets as those
+before it left them, so that the contexts of a center also draw nearer to each other. That learns
+more from few steps, and may run away at rates that are well all at once.
 
 Slopes are learning rate x (label - sigmoid(context . target)): what a context moves by along a
 target, and a target along a context. That of context c and target t stands at lane
@@ -170,39 +169,43 @@ def move(
     targets: Ints,
     width: int,
     slopes: Floats,
+    before: Floats,
+    in_turn: bool,
 ) -> None:
-    """Move contexts and targets by the slopes: six targets and a context at a time.
+    """Move contexts and targets by the slopes, six targets at a time.
 
-    Each moves from where it stands by then, so a row that is there twice moves twice; but a
-    target that is twice among six has all its slopes at the first (`merge`).
+    A context that stands twice moves twice. A target that is twice among six has all its slopes
+    at the first (`merge`).
+
+    Args:
+        before: scratch [16 * count].
+        in_turn: contexts move along the targets as the contexts before left them.
     """
     tiles = (count + TILE - 1) // TILE
     for j in range(0, dim, LANES):
+        for context in range(count):
+            store(before, context * LANES, load(inputs, contexts[context] + j))
         for target in range(0, width, PACK):
             t0, t1, t2 = targets[target] + j, targets[target + 1] + j, targets[target + 2] + j
             t3, t4, t5 = targets[target + 3] + j, targets[target + 4] + j, targets[target + 5] + j
             y0, y1, y2 = load(outputs, t0), load(outputs, t1), load(outputs, t2)
             y3, y4, y5 = load(outputs, t3), load(outputs, t4), load(outputs, t5)
+            s0, s1, s2, s3, s4, s5 = y0, y1, y2, y3, y4, y5
             low = slope_at(tiles, 0, target)
             high = low + tiles * LANES
             for context in range(count):
-                g0, g1, g2 = (
-                    spread_at(slopes, low),
-                    spread_at(slopes, low + 1),
-                    spread_at(slopes, low + 2),
-                )
-                g3, g4, g5 = (
-                    spread_at(slopes, high),
-                    spread_at(slopes, high + 1),
-                    spread_at(slopes, high + 2),
-                )
+                g0, g1 = spread_at(slopes, low), spread_at(slopes, low + 1)
+                g2, g3 = spread_at(slopes, low + 2), spread_at(slopes, high)
+                g4, g5 = spread_at(slopes, high + 1), spread_at(slopes, high + 2)
                 place = contexts[context] + j
-                x = load(inputs, place)
-                left = mul_add(g2, y2, mul_add(g1, y1, mul_add(g0, y0, x)))
-                right = mul_add(g5, y5, mul_add(g4, y4, mul(g3, y3)))
+                left = mul_add(g2, s2, mul_add(g1, s1, mul_add(g0, s0, load(inputs, place))))
+                right = mul_add(g5, s5, mul_add(g4, s4, mul(g3, s3)))
                 store(inputs, place, add(left, right))
+                x = load(before, context * LANES)
                 y0, y1, y2 = mul_add(g0, x, y0), mul_add(g1, x, y1), mul_add(g2, x, y2)
                 y3, y4, y5 = mul_add(g3, x, y3), mul_add(g4, x, y4), mul_add(g5, x, y5)
+                if in_turn:
+                    s0, s1, s2, s3, s4, s5 = y0, y1, y2, y3, y4, y5
                 step = GROUP if context % TILE < TILE - 1 else LANES - (TILE - 1) * GROUP
                 low += step
                 high += step

@@ -3,7 +3,7 @@
 A center is told from all other rows by the turns on the way from its leaf to the root: each inner
 node on the way is a target, with label 1 where the way comes from the left. Often visited rows
 have short ways, and no negatives are drawn. DeepWalk (Perozzi et al. 2014) learned like this.
-The arithmetic is that of negative sampling (`center`).
+The contexts of a center move in turn (`center`), which is as good as word2vec's pair after pair.
 
 `inputs` are laid out as in `skipgram`; row k of `outputs` is inner node k.
 """
@@ -45,6 +45,7 @@ class Desk(NamedTuple):
     targets: Ints
     right: Ints
     slopes: Floats
+    before: Floats
 
 
 @njit(nogil=True, cache=True)
@@ -96,6 +97,7 @@ def train(
         np.zeros(2 * width, np.int64),
         np.zeros(2 * width, np.int64),
         np.zeros(tiles * width // GROUP * LANES, np.float32),
+        np.zeros(TILE * tiles * LANES, np.float32),
     )
     loss, pairs = 0.0, 0
     start = 0
@@ -116,7 +118,7 @@ def _learn_sequence(
     """Learn from one sequence; arrays leave their tuples first (see `skipgram`)."""
     inputs, outputs, dim, seen = model
     up = tree.up
-    contexts, targets, right, slopes = desk
+    contexts, targets, right, slopes, before = desk
     radius = plan.radius
     key = make_key(make_key(plan.seed, _WINDOW_STREAM), number)
     rate = np.float32(plan.rate + (plan.min_rate - plan.rate) * (number / plan.total))
@@ -144,7 +146,7 @@ def _learn_sequence(
         if (number + place) % plan.loss_every == 0:
             loss += center.loss_of(slopes, count, real - 1, rate)
             pairs += count
-        center.move(inputs, outputs, dim, contexts, count, now, width, slopes)
+        center.move(inputs, outputs, dim, contexts, count, now, width, slopes, before, True)
     return loss, pairs
 
 

@@ -3,8 +3,8 @@
 For every center the targets are the center itself (label 1) and the negatives drawn for it
 (label 0), rows of `outputs`; the contexts are the rows of `inputs` around it. All contexts share
 the center's negatives, so that one step is three small matrix products over rows that stay in
-the nearest cache. Slopes are taken at the values before the step, and what moves by them moves
-context after context (`center`); the original goes pair by pair, with fresh negatives for each.
+the nearest cache. Contexts and targets move by the gradient at their values before the step; the
+original moves them pair by pair, with fresh negatives for each.
 CBOW has one context, the mean of the inputs around; as in word2vec each of these then moves by the
 mean's whole gradient.
 
@@ -89,6 +89,7 @@ class Desk(NamedTuple):
     contexts: Ints
     targets: Ints
     slopes: Floats
+    before: Floats
     mean: Floats
     only: Ints
 
@@ -125,6 +126,7 @@ def _make_desk(radius: int, negatives: int, dim: int) -> Desk:
         np.zeros(TILE * tiles + TILE, np.int64),
         np.zeros(2 * width, np.int64),
         np.zeros(tiles * width // GROUP * LANES, np.float32),
+        np.zeros(TILE * tiles * LANES, np.float32),
         np.zeros(2 * dim, np.float32),
         np.zeros(TILE, np.int64),
     )
@@ -141,7 +143,7 @@ def _learn_sequence(
     """
     inputs, outputs, dim, seen = model
     table, segments, negatives = noise
-    contexts, targets, slopes, mean, only = desk
+    contexts, targets, slopes, before, mean, only = desk
     radius, cbow = plan.radius, plan.cbow
     key = make_key(make_key(plan.seed, _NOISE_STREAM), number)
     done = number / plan.total
@@ -181,10 +183,10 @@ def _learn_sequence(
             pairs += pairs_here
         center.merge(now, width, pairs_here, slopes)
         if cbow:
-            center.move(mean, outputs, dim, only, one, now, width, slopes)
+            center.move(mean, outputs, dim, only, one, now, width, slopes, before, False)
             _follow_mean(inputs, dim, contexts, count, mean)
         else:
-            center.move(inputs, outputs, dim, contexts, count, now, width, slopes)
+            center.move(inputs, outputs, dim, contexts, count, now, width, slopes, before, False)
     return loss, pairs
 
 

@@ -87,13 +87,12 @@ def test_a_sequence_moves_context_after_context(dim: int, sequence: list[int]) -
     total, expected_pairs = 0.0, 0
     for place, middle in enumerate(sequence):
         contexts = [sequence[n] for n in (place - 1, place + 1) if 0 <= n < len(sequence)]
-        nodes = [node for node, _ in way(tree, middle)]
+        before, nodes = inputs.copy(), [node for node, _ in way(tree, middle)]
         labels = np.array([1.0 - right for _, right in way(tree, middle)])
         chances = 1 / (1 + np.exp(-inputs[contexts] @ outputs[nodes].T))
         for context, slopes in zip(contexts, RATE * (labels - chances), strict=True):
-            old = inputs[context].copy()
             inputs[context] += slopes @ outputs[nodes]
-            outputs[nodes] += np.outer(slopes, old)
+            outputs[nodes] += np.outer(slopes, before[context])
         total -= np.log(np.where(labels, chances, 1 - chances)).sum()
         expected_pairs += len(contexts)
     tokens, lengths = np.array(sequence, np.int32), np.array([len(sequence)])

@@ -75,7 +75,7 @@ def numpy_step(
 ) -> tuple[Doubles, Doubles, float]:
     """Both matrices after one center, and the loss before.
 
-    Six targets after the other, context after context, by slopes at the values before.
+    Six targets after the other; among six, all move by slopes and values before.
     """
     inputs, outputs = (part.astype(np.float64) for part in before)
     rows = inputs[contexts]
@@ -86,12 +86,12 @@ def numpy_step(
     targets = [center, *negatives]
     for low in range(0, len(targets), 6):
         here = range(low, min(low + 6, len(targets)))
+        frozen = outputs.copy()
         for number, context in enumerate([0] if cbow else contexts):
             row = mean if cbow else inputs[context]
-            old = row.copy()
-            row += sum(slopes[number, place] * outputs[targets[place]] for place in here)
             for place in here:
-                outputs[targets[place]] += slopes[number, place] * old
+                row += slopes[number, place] * frozen[targets[place]]
+                outputs[targets[place]] += slopes[number, place] * rows[number]
     if cbow:  # as in word2vec each moves by all that the mean moves
         for context in contexts:
             inputs[context] += mean - rows[0]
@@ -101,9 +101,7 @@ def numpy_step(
 @pytest.mark.parametrize("dim", [16, 48, 128])
 @pytest.mark.parametrize("negatives", [1, 3, 5, 6, 11])
 @pytest.mark.parametrize("num_contexts", [1, 2, 4, 7, 12])
-def test_one_center_moves_context_after_context(
-    dim: int, negatives: int, num_contexts: int
-) -> None:
+def test_one_center_moves_all_at_once(dim: int, negatives: int, num_contexts: int) -> None:
     """With a context that stands twice, and negatives that do, within six targets and beyond."""
     model = make_model(30, dim)
     before = matrices(model)
@@ -136,7 +134,9 @@ def _learn(
     skipgram._label(targets, width, count, negatives, rate, slopes)
     loss = center_kernel.loss_of(slopes, count, negatives, rate)
     center_kernel.merge(targets, width, count, slopes)
-    center_kernel.move(inputs, outputs, dim, contexts, count, targets, width, slopes)
+    center_kernel.move(
+        inputs, outputs, dim, contexts, count, targets, width, slopes, desk.before, False
+    )
     return float(loss)
 
 
