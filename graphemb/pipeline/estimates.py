@@ -27,6 +27,8 @@ CODE = 30_000_000
 """Compiled kernels that a family's first fit loads; measured."""
 FIGURES = 90_000_000
 """Matplotlib and one figure while it is drawn; measured."""
+_FILTERED = 6 * 32 * 4
+"""Bytes a node of the columns that ProNE filters at once, with copies."""
 _TABLE_KEPT = 1.3
 _BUILDING = 60_000_000
 _EDGE_GROUPED = 28
@@ -128,9 +130,12 @@ class Fit:
         sparse = (self._edges + rows) * 8
         if self.family == "RandomVectors":
             return {"vectors": self._random}
-        if self.family == "SVD":
+        if self.family in ("SVD", "ProNE"):
             wide = rows * (self.dim + _OVERSAMPLING) * _FLOAT
-            return {"sparse matrices": 3 * sparse, "work matrices": 2 * wide + 4 * matrix}
+            after = 4 * matrix if getattr(self.trainer, "smoothing", 0) else 0
+            if self.family == "ProNE":
+                after = matrix + rows * _FILTERED
+            return {"sparse matrices": 4 * sparse, "work matrices": max(2 * wide, after)}
         if self.family == "FastRP":
             return {"work matrices": 2 * matrix, "vectors": max(self.vectors, matrix)}
         if hasattr(self.trainer, "context_size"):
