@@ -6,6 +6,7 @@ compared with measured peaks in the tests.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from graphemb.derive import Derivation
 from graphemb.evaluate import Evaluation
 from graphemb.graph import HeteroGraph
 from graphemb.graph.adjacency import row_dtype
+from graphemb.learning import LinkFields, LoopFields
 from graphemb.pipeline.chosen import chosen_edges
 from graphemb.source import AnswerSize
 from graphemb.split import Split
@@ -27,6 +29,18 @@ CODE = 30_000_000
 """Compiled kernels that a family's first fit loads; measured."""
 FIGURES = 90_000_000
 """Matplotlib and one figure while it is drawn; measured."""
+TORCH = 660_000_000
+GEOMETRIC = 55_000_000
+"""Torch with its optimizers, and torch_geometric besides, when they are loaded; measured."""
+_STEP_COPIES = 12
+_LAYER_MATRICES = 5
+_PAIR = 60
+"""Of learning with torch: arrays as large as a step's scores, and as all vectors in each layer of
+a graph network, that are alive at once, and bytes of a positive; measured."""
+_QUESTIONS = 1_000 * 100
+"""Vectors that validation compares at once, twice."""
+_WHOLE_GRAPH = 1_000_000
+"""Edges up to which a graph network passes messages along all of them."""
 _FILTERED = 6 * 32 * 4
 """Bytes a node of the columns that ProNE filters at once, with copies."""
 _TABLE_KEPT = 1.3
@@ -86,10 +100,13 @@ class Fit:
         """Bytes of the chosen edges over one row space; the graph keeps them.
 
         Those of a mapped graph are read from the disk, and walked as they are where that can be.
+        What torch learns takes edges as they are.
         """
         parts = [self.graph[one] for one in self.edge_types]
         arrays = [array for part in parts for array in (part.offsets, part.neighbors, part.weights)]
         mapped = sum(array.nbytes for array in arrays if isinstance(array, np.memmap))
+        if isinstance(self.trainer, LoopFields):
+            return mapped
         scaled = isinstance(getattr(self.trainer, "edge_types", None), Mapping)
         if self._directed and len(parts) == len(self.graph.node_types) == 1 and not scaled:
             return mapped
@@ -119,7 +136,18 @@ class Fit:
         Args:
             fresh: none of its family has been fitted in this process.
         """
-        return {"merged edges": self.merged, "compiled code": CODE * fresh, **self.parts()}
+        code = {"compiled code": CODE * fresh, **self.libraries}
+        return {"merged edges": self.merged, **code, **self.parts()}
+
+    @property
+    def libraries(self) -> dict[str, int]:
+        """What the trainer loads that is not there yet."""
+        if not isinstance(self.trainer, LoopFields):
+            return {}
+        wanted = {"torch": TORCH}
+        if self._num_layers:
+            wanted["torch_geometric"] = GEOMETRIC
+        return {name: size for name, size in wanted.items() if name not in sys.modules}
 
     def parts(self) -> dict[str, int]:
         """What is alive at the peak, besides merged edges and code.
@@ -138,10 +166,49 @@ class Fit:
             return {"sparse matrices": 4 * sparse, "work matrices": max(2 * wide, after)}
         if self.family == "FastRP":
             return {"work matrices": 2 * matrix, "vectors": max(self.vectors, matrix)}
+        if self.family == "LightGCN":
+            return self._propagation_parts()
+        if isinstance(self.trainer, LoopFields):
+            return self._torch_parts(self.trainer)
         if hasattr(self.trainer, "context_size"):
             padded = rows * -(-self.dim // 16) * 16 * _FLOAT
             return {"training matrices": 2 * padded, "negatives and counts": rows * 16}
         return {"sparse matrices": 4 * sparse, "work matrices": 6 * matrix}
+
+    def _propagation_parts(self) -> dict[str, int]:
+        """Of learning through propagation: the first vectors' decomposition, or else its steps."""
+        rows, matrix = self.graph.num_nodes(), self.matrix
+        sources, others = (
+            min(getattr(self.trainer, name), rows) for name in ("batch_size", "num_negatives")
+        )
+        wide = rows * (2 * self.dim + _OVERSAMPLING) * _FLOAT
+        steps = {"work matrices": 7 * matrix, "scores": 2 * sources * others * _FLOAT}
+        start = {"work matrices": 4 * wide + 2 * matrix}
+        larger = max(start, steps, key=lambda parts: sum(parts.values()))
+        return {"sparse matrices": 4 * (self._edges + rows) * 8, **larger}
+
+    def _torch_parts(self, fields: LoopFields) -> dict[str, int]:
+        """Of torch's loop: parameters with all that Adam keeps of them, and one step."""
+        edges, vector = self._edges // 2, fields.dim * _FLOAT
+        batch = min(fields.batch_size, edges)
+        kept = 4 + (fields.valid > 0)  # vectors, gradients, two moments, the best so far
+        parts = {"parameters and optimizer": kept * self.matrix, "positives": edges * _PAIR}
+        if fields.valid:
+            parts["validation"] = 2 * _QUESTIONS * vector
+        if isinstance(fields, LinkFields):
+            own = fields.num_negatives * vector if fields.negatives == "own" else 0
+            drawn = fields.num_negatives if fields.negatives in ("shared", "mixed") else 0
+            others = batch if fields.negatives in ("in_batch", "mixed") else 0
+            parts["a step"] = _STEP_COPIES * batch * (own + (drawn + others) * _FLOAT)
+        if self._num_layers:
+            messages = min(edges, _WHOLE_GRAPH) * vector
+            parts["layers"] = self._num_layers * (_LAYER_MATRICES * self.matrix + messages)
+        return parts
+
+    @property
+    def _num_layers(self) -> int:
+        """Of a graph network; 0 for any other trainer."""
+        return int(getattr(self.trainer, "num_layers", 0))
 
     @property
     def _random(self) -> int:

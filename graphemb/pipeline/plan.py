@@ -110,8 +110,9 @@ def make_plan(config: RunConfig, train: HeteroGraph, split: Split | None) -> Pla
     known: set[object] = set()
     fits = {name: Fit(trainer, train) for name, trainer in config.fit.items()}
     for name, fit in fits.items():
-        stays = {"merged edges": fit.merged, "compiled code": CODE}
-        for part, key in (("merged edges", _choice(fit)), ("compiled code", fit.family)):
+        stays = {"merged edges": fit.merged, "compiled code": CODE, **fit.libraries}
+        shared = {"merged edges": _choice(fit), "compiled code": fit.family}
+        for part, key in {**shared, **{name: name for name in fit.libraries}}.items():
             if key in known:
                 del stays[part]
             known.add(key)

@@ -97,6 +97,43 @@ def test_fault_089_the_plan_is_within_a_quarter_of_the_measured_peaks(tmp_path: 
     assert without / peaks["fit svd"] < 1 - BAND, "too small a graph to tell anything"
 
 
+LEARNED = RUN[: RUN.index("[split]")] + """
+[fit.light]
+trainer = "LightGCN"
+dim = 128
+epochs = 1
+edge_types = ["user-buys-item"]
+[fit.towers]
+trainer = "TwoTower"
+dim = 128
+epochs = 1
+edge_types = ["user-buys-item"]
+[fit.sage]
+trainer = "GraphSAGE"
+dim = 128
+epochs = 1
+edge_types = ["user-buys-item"]
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks by step need Linux")
+def test_fault_089_what_torch_learns_is_estimated_with_its_optimizer(tmp_path: Path) -> None:
+    path = write_big(tmp_path, users=20_000, items=10_000, edges=20_000)
+    path.write_text(LEARNED)
+    told = subprocess.run(
+        [sys.executable, "-m", "graphemb", "run", str(path), "--json", "--memory-limit", "20GB"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    facts = json.loads(told.stdout)
+    peaks = {took["name"]: took["peak"] for took in facts["took"]}
+    fits = [step for step in facts["plan"] if step["step"].startswith("fit")]
+    ratios = {step["step"]: step["bytes"] / peaks[step["step"]] for step in fits}
+    assert len(ratios) == 3
+    assert all(1 - BAND <= ratio <= 1 + BAND for ratio in ratios.values()), ratios
+
+
 LINKS = """
 [graph]
 uri = "ladybug::memory:"
