@@ -74,21 +74,24 @@ def advance(
             `before`: at first from `walk.edges_taken`; brought up to date.
     """
     waiting, refused = np.empty(current.size, np.int64), np.empty(current.size, np.int64)
-    number = np.uint64(2 * step)
-    count = _try(links, bias, before, current, came, keys, number, out, waiting)
+    number, spans = np.uint64(2 * step), np.empty(current.size, np.float64)
+    count = _try(links, bias, before, current, came, keys, number, spans, True, out, waiting)
     attempt = 1
     spare = np.empty((3, count), current.dtype)  # those who try again stand side by side
     edges, streams_left = np.empty(count, np.int64), np.empty(count, np.uint64)
+    spans_left = np.empty(count, np.float64)
     while count > 0:
         who = waiting[:count]
         behind, rows, found = spare[0][:count], spare[1][:count], spare[2][:count]
-        places, streams = edges[:count], streams_left[:count]
+        places, streams, widths = edges[:count], streams_left[:count], spans_left[:count]
         for i in range(count):
             walker = who[i]
             behind[i], rows[i] = before[walker], current[walker]
-            places[i], streams[i] = came[walker], keys[walker]
+            places[i], streams[i], widths[i] = came[walker], keys[walker], spans[walker]
         number += _U1 << _U32
-        left = _try(links, bias, behind, rows, places, streams, number, found, refused)
+        left = _try(
+            links, bias, behind, rows, places, streams, number, widths, False, found, refused
+        )
         for i in range(count):
             out[who[i]], came[who[i]] = found[i], places[i]
         for i in range(left):
@@ -163,12 +166,15 @@ def _try(
     came: Ints,
     keys: Hashes,
     number: np.uint64,
+    spans: Doubles,
+    first: bool,
     out: Rows,
     refused: Ints,
 ) -> int:
     """One candidate for each walker; fill the front of `refused` with those who get no step.
 
-    Arrays leave their tuples before the loop; see `draw_neighbors`.
+    The first time it fills `spans` float64 [walkers], as `_measure` does. Arrays leave their
+    tuples before the loop; see `draw_neighbors`.
     """
     offsets, neighbors, table = links
     back, far, edges, _, homes, totals, mutual = bias
@@ -181,9 +187,13 @@ def _try(
         rows, behind, found = current[low:high], before[low:high], out[low:high]
         edge, left = came[low:high], refused[count : count + high - low]
         _draw_levels(keys[low:high], number, bits, levels)
-        _ask_for_homes(homes, totals, rows, edge)
+        if first:
+            _ask_for_homes(homes, totals, rows, edge)
         draw_neighbors(offsets, neighbors, table, rows, bits, places, found)
-        _stretch(offsets, homes, totals, back, far, rows, edge, levels)
+        if first:
+            _measure(offsets, homes, totals, back, far, rows, edge, spans[low:high])
+        for i in range(high - low):
+            levels[i] *= spans[low + i]
         returning, asking, few = _sort(back, far, behind, found, levels, going, asks, left)
         likely, few = _ask(edges, far, behind, found, asks[:asking], bits, left, few)
         _search(offsets, neighbors, behind, found, asks[:likely], spare)
@@ -220,7 +230,7 @@ def _ask_for_homes(homes: Floats, totals: Floats, rows: Rows, came: Ints) -> Non
 
 
 @njit(nogil=True, cache=True)
-def _stretch(
+def _measure(
     offsets: Ints,
     homes: Floats,
     totals: Floats,
@@ -228,22 +238,19 @@ def _stretch(
     far: float,
     rows: Rows,
     came: Ints,
-    levels: Doubles,
+    spans: Doubles,
 ) -> None:
-    """Stretch `levels` from [0, 1) to [0, limit + what the node before exceeds it by)."""
+    """Fill `spans` with limit + what the node before exceeds it by, as a share of all weight."""
     limit = max(1.0, far)
     more = max(back - limit, 0.0)
     if homes.size > 0:
         for i in range(rows.size):
             total = max(totals[max(rows[i], 0)], np.float32(1e-30))
-            levels[i] *= limit + more * homes[came[i]] / total
-    elif more > 0.0:
-        for i in range(rows.size):
-            row = max(rows[i], 0)
-            levels[i] *= limit + more / max(offsets[row + 1] - offsets[row], 1)
+            spans[i] = limit + more * homes[came[i]] / total
     else:
         for i in range(rows.size):
-            levels[i] *= limit
+            row = max(rows[i], 0)
+            spans[i] = limit + more / max(offsets[row + 1] - offsets[row], 1)
 
 
 @njit(nogil=True, cache=True)
