@@ -97,7 +97,9 @@ def test_fault_089_the_plan_is_within_a_quarter_of_the_measured_peaks(tmp_path: 
     assert without / peaks["fit svd"] < 1 - BAND, "too small a graph to tell anything"
 
 
-LEARNED = RUN[: RUN.index("[split]")] + """
+LEARNED = (
+    RUN[: RUN.index("[split]")]
+    + """
 [fit.light]
 trainer = "LightGCN"
 dim = 128
@@ -114,6 +116,7 @@ dim = 128
 epochs = 1
 edge_types = ["user-buys-item"]
 """
+)
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks by step need Linux")
