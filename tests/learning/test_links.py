@@ -315,7 +315,8 @@ def test_the_loss_is_the_same_in_a_small_table_and_in_a_large_one(width: int) ->
     fields = LinkFields(dim=4, valid=0.0, num_negatives=3)
     task = task_of(graph, fields)
     (links,) = task.batches.draw(task.batches.order(0), 0, 0)
-    users, products = (task.module.encoder.tables[name].weight for name in graph.node_types)
+    tables = task.module.encoder.state_dict()
+    users, products = (tables[f"tables.{name}.weight"] for name in graph.node_types)
     src = users[links.src]
     positive = (src * products[links.dst]).sum(1)
     negative = torch.einsum("bd,bkd->bk", src, products[links.own])

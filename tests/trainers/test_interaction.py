@@ -11,12 +11,13 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from graphemb.errors import ChecksumMismatch, ConfigError
+from graphemb.embeddings import Embeddings
+from graphemb.errors import ChecksumMismatch, ConfigError, DimensionMismatch
 from graphemb.evaluate import evaluate_links
 from graphemb.graph import HeteroGraph
 from graphemb.split import split_edges
 from graphemb.testing import BUYS, KNOWS, SELLS, communities
-from graphemb.trainers.interaction import BPR, NeuralCF, NeuralScorer, TwoTower
+from graphemb.trainers.interaction import ALS, BPR, NeuralCF, NeuralScorer, TwoTower
 from graphemb.trainers.interaction.networks import NeuralDecoder
 
 COMMON = {"epochs": 20, "batch_size": 128, "learning_rate": 0.05, "edge_types": (BUYS,), "seed": 1}
@@ -173,6 +174,23 @@ def test_a_gmf_is_its_dot_product() -> None:
         {"network": scorer, "product": scorer.embeddings}, split, at=(10,), baselines=()
     )
     assert report.metrics["network"] == pytest.approx(report.metrics["product"])
+
+
+@pytest.mark.parametrize("model", ["gmf", "neumf"])
+def test_the_product_begins_with_older_vectors(model: str) -> None:
+    graph = communities()
+    dim = 8 if model == "gmf" else 16
+    trainer = replace(MODELS["GMF"], model=model, dim=dim, epochs=1, learning_rate=1e-9)
+    older = ALS(dim=8, edge_types=(BUYS,)).fit(graph)
+    fitted = trainer.fit(graph, init=older)
+    for name in ("user", "product"):
+        assert list(fitted[name].ids) == list(older[name].ids)
+        assert_allclose(fitted[name].matrix[:, :8], older[name].matrix, atol=1e-6)
+    with pytest.raises(DimensionMismatch):
+        trainer.fit(graph, init=ALS(dim=4, edge_types=(BUYS,)).fit(graph))
+    stranger = ALS(dim=8).fit(graph.select([SELLS]))
+    with pytest.raises(ConfigError, match="none of these nodes"):
+        trainer.fit(graph, init=Embeddings([stranger["seller"]], {}))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,8 +111,9 @@ def learn(
     on_epoch: OnEpoch | None,
     checkpoint: Path | None,
     decode: Decode | None = None,
+    begin: Callable[[Towers], None] | None = None,
 ) -> tuple[Learned, Towers]:
-    """Train towers and a decoder."""
+    """Train towers and a decoder; `begin` sets the first vectors where random ones are not it."""
     known = provenance(_as_trainer(fields), graph)
 
     def build(part: HeteroGraph) -> Towers:
@@ -120,6 +121,8 @@ def learn(
         plans = plan_inputs(part, ends, shape.inputs, shape.columns)
         towers = Towers(_with_edges(plans, part), fields.dim, shape)
         towers.inputs.bind(part)
+        if begin:
+            begin(towers)
         return towers
 
     learned = fit_links(build, graph, fields, known, on_epoch, checkpoint, decode)

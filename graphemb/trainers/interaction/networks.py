@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from graphemb.embeddings import Embeddings
+from graphemb.errors import ConfigError, DimensionMismatch
 from graphemb.graph import HeteroGraph
 from graphemb.learning.decoders import Decoder
 from graphemb.progress import OnEpoch
-from graphemb.trainers.interaction.fitting import Shape, embeddings_of, learn
+from graphemb.trainers.interaction.fitting import Shape, Towers, embeddings_of, learn
 from graphemb.trainers.interaction.scorer import NeuralScorer
 from graphemb.types import EdgeType, FloatArray
 
@@ -84,16 +87,51 @@ class NeuralDecoder(Decoder):
 
 
 def fit_neural(
-    trainer: NeuralCF, graph: HeteroGraph, on_epoch: OnEpoch | None, checkpoint: Path | None
+    trainer: NeuralCF,
+    graph: HeteroGraph,
+    init: Embeddings | None,
+    on_epoch: OnEpoch | None,
+    checkpoint: Path | None,
 ) -> NeuralScorer:
     """See `NeuralCF.fit_scorer`."""
 
     def decode(edge_types: Iterable[EdgeType]) -> NeuralDecoder:
         return NeuralDecoder(edge_types, trainer)
 
-    learned, towers = learn(trainer, Shape("ids"), graph, on_epoch, checkpoint, decode)
+    def begin(towers: Towers) -> None:
+        if init is not None:
+            _go_on_from(init, towers, trainer.product_dim)
+
+    learned, towers = learn(trainer, Shape("ids"), graph, on_epoch, checkpoint, decode, begin)
     decoder = learned.model.decoder
     assert isinstance(decoder, NeuralDecoder)
     return NeuralScorer(
         embeddings_of(trainer, graph, learned, towers, learned.vectors()), decoder.arrays()
     )
+
+
+def _go_on_from(init: Embeddings, towers: Towers, width: int) -> None:
+    """The first `width` components of known nodes are those of `init`.
+
+    Raises:
+        DimensionMismatch: `init` is of another dimension.
+        ConfigError: `init` holds none of the nodes.
+    """
+    if init.dim != width:
+        raise DimensionMismatch(width, init.dim, source="init")
+    known = 0
+    for name, plan in towers.inputs.plans.items():
+        if name not in init or plan.ids is None:
+            continue
+        places = init[name].ids.find(plan.ids)
+        there = np.flatnonzero(places >= 0)
+        known += there.size
+        table = towers.inputs.tables[name]
+        assert isinstance(table, nn.Embedding)
+        with torch.no_grad():
+            older = torch.from_numpy(init[name].matrix[places[there]])
+            table.weight[torch.from_numpy(there), :width] = older
+    if not known:
+        raise ConfigError(
+            "the older vectors are of none of these nodes", field="init", value=sorted(init)
+        )

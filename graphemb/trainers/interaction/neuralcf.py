@@ -26,8 +26,9 @@ class NeuralCF(LinkFields):
     `gmf`: the product of two vectors, whose weights are left to the vectors themselves. `mlp`: a
     network over both vectors, one after the other. `neumf`: the sum of both, each with half of the
     components, the product's weighted; trained together from scratch. Differs from the paper in
-    that validation edges may stop the training, and that `neumf` is not pre-trained. The other
-    fields are those of `LinkFields`; the loss is `bce` with `num_negatives` of each positive's own.
+    that validation edges may stop the training, and that of `neumf` only the product can be
+    pre-trained, by the `init` of `fit`. The other fields are those of `LinkFields`; the loss is
+    `bce` with `num_negatives` of each positive's own.
 
     The score of `mlp` and `neumf` is no dot product: `fit_scorer` gives it, and `evaluate_links`
     takes it in place of embeddings. That of `gmf` is one, of the vectors that `fit` gives.
@@ -71,25 +72,33 @@ class NeuralCF(LinkFields):
         self,
         graph: HeteroGraph,
         *,
+        init: Embeddings | None = None,
         on_epoch: OnEpoch | None = None,
         checkpoint: Path | None = None,
     ) -> Embeddings:
         """One float32 vector [dim] per node with edges.
 
         Args:
+            init: vectors that the product's components begin with, `product_dim` of them, such
+                as another trainer's; the network's begin at random.
             checkpoint: a folder to write checkpoints to, and to go on from when there are any.
 
         Raises:
             UnknownName: an edge type that is not in the graph.
+            DimensionMismatch: `init` is of another dimension.
             TrainingError: the loss is not finite, or diverges.
-            ConfigError, StoreError: a checkpoint of another training, or a damaged one.
+            ConfigError, StoreError: a checkpoint of another training, or a damaged one; `init`
+                holds none of the nodes.
         """
-        return self.fit_scorer(graph, on_epoch=on_epoch, checkpoint=checkpoint).embeddings
+        return self.fit_scorer(
+            graph, init=init, on_epoch=on_epoch, checkpoint=checkpoint
+        ).embeddings
 
     def fit_scorer(
         self,
         graph: HeteroGraph,
         *,
+        init: Embeddings | None = None,
         on_epoch: OnEpoch | None = None,
         checkpoint: Path | None = None,
     ) -> NeuralScorer:
@@ -100,4 +109,4 @@ class NeuralCF(LinkFields):
         """
         from graphemb.trainers.interaction.networks import fit_neural
 
-        return fit_neural(self, graph, on_epoch, checkpoint)
+        return fit_neural(self, graph, init, on_epoch, checkpoint)
