@@ -68,7 +68,9 @@ SET = RecSet(
         "ranked; 64 components. Fields were chosen on 10 % of each user's training pairs, drawn "
         "by degree^.1 so that they are as popular as test pairs are. EASE needs a matrix of "
         "6 GiB here, over the 512 MiB that it may have. Seed 2 of LightGCN had the machine's two "
-        "cores to itself for most of its 48 s; other work ran beside the other seeds."
+        "cores to itself for most of its 48 s; other work ran beside the other seeds. Resource "
+        "allocation, which counts shared places and learns nothing, is as good in R@20 and ahead "
+        "in N@20; it has no vectors."
     ),
     must=(0.179, 0.148),
     goal=(0.187, 0.157),
