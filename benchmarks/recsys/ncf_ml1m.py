@@ -54,7 +54,40 @@ def _light(seed: int) -> Measured:
 
 
 def _gmf(seed: int) -> Measured:
-    return fitted(ge.NeuralCF(dim=32, model="gmf", epochs=12, l2=1e-3, seed=seed))
+    trainer = ge.NeuralCF(
+        dim=64,
+        model="gmf",
+        epochs=8,
+        batch_size=4096,
+        learning_rate=0.015,
+        schedule="linear",
+        l2=5e-3,
+        valid=0.0,
+        seed=seed,
+    )
+    return fitted(trainer)
+
+
+def _gmf_from_als(seed: int) -> Measured:
+    als = ge.ALS(dim=64, unobserved_weight=0.3, regularization=0.006, seed=seed)
+    trainer = ge.NeuralCF(
+        dim=64,
+        model="gmf",
+        epochs=1,
+        batch_size=4096,
+        learning_rate=3e-4,
+        schedule="linear",
+        loss="softmax",
+        temperature=0.15,
+        negatives="shared",
+        num_negatives=512,
+        log_q=False,
+        l2=1e-3,
+        valid=0.0,
+        seed=seed,
+    )
+    train = task()[0].train
+    return judged(*timed(lambda: trainer.fit(train, init=als.fit(train))))
 
 
 def _neumf(seed: int) -> Measured:
@@ -72,12 +105,17 @@ SET = RecSet(
     about=(
         "6,040 users, 3,706 films, the official division: each user's last film among the 99 "
         "negatives that NCF published. 156 users have the film itself among them; there it is "
-        "left out of the negatives. Fields were chosen on a film of each user's training pairs."
+        "left out of the negatives. Fields of ALS and LightGCN were chosen on a film of each "
+        "user's training pairs, those of GMF on two, drawn by degree^-.3 so that they are as popular as "
+        "test pairs are. GMF started from ALS goes through the pairs once more by sampled softmax; "
+        "this costs a little of what ALS had found, on these films as well as in the test. Its "
+        "seconds hold those of ALS, and other work halted it meanwhile."
     ),
     must=(0.70, 0.42),
     goal=(0.73, 0.445),
     methods=(
         Method("GMF", _gmf),
+        Method("GMF, started from ALS", _gmf_from_als),
         Method("NeuMF", _neumf),
         Method("ALS", partial(_als, 64)),
         Method("ALS, 128 components", partial(_als, 128)),
