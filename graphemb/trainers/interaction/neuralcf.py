@@ -31,7 +31,8 @@ class NeuralCF(LinkFields):
     `bce` with `num_negatives` of each positive's own.
 
     The score of `mlp` and `neumf` is no dot product: `fit_scorer` gives it, and `evaluate_links`
-    takes it in place of embeddings. That of `gmf` is one, of the vectors that `fit` gives.
+    takes it in place of embeddings. That of `gmf` is one, of the vectors that `fit` gives; a run
+    file, which knows vectors alone, is fair to no other model.
 
     Attributes:
         model: `gmf`, `mlp` or `neumf`.
