@@ -129,7 +129,7 @@ memory counts everything, imports too. The time is that of fitting; where labels
 is that of the vectors. Other work went on beside, so times are upper limits. Fields were chosen by
 hand on validation parts of seed 0; those of `gatne_amazon`, `twitch_de` and `facebook_pages` with
 test figures in sight. A row with fewer seeds than others was not run with all of them, and is not
-compared.
+compared. GraphSAGE on `facebook_pages` ran before its layers started as smoothing.
 
 - `cora`: edges divided 85/5/10 at random by seed, as many unlinked pairs drawn uniformly.
 - `cora newcomers`: a tenth of the papers is held out and comes later, each with half of its
