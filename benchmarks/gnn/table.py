@@ -130,7 +130,7 @@ is that of the vectors. Other work went on beside, so times are upper limits. Fi
 hand on validation parts of seed 0, with test figures in sight; on `cora` temperature, batch size
 and the layers' start were then chosen anew on validation newcomers alone, some of whose citations
 are test pairs of the set `cora`. A row with fewer seeds than others was not run with all of them,
-and is not compared. GraphSAGE on `facebook_pages` ran before its layers started as smoothing.
+and is not compared.
 
 - `cora`: edges divided 85/5/10 at random by seed, as many unlinked pairs drawn uniformly.
 - `cora newcomers`: a tenth of the papers is held out and comes later, each with half of its

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -74,6 +73,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         show.error(problem)
         sys.exit(1)
-    finally:
-        if arguments is None:  # the process ends: what it holds need not be searched for cycles
-            gc.freeze()

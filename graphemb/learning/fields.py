@@ -137,6 +137,11 @@ class LinkFields(LoopFields):
     calibrated: bool = False
     l2: float = 0.0
 
+    @property
+    def ranks_by_product(self) -> bool:
+        """Whether the dot product of two vectors ranks pairs as the learned score does."""
+        return self.decoder == "dot"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("loss", self.loss, ("bce", "bpr", "margin", "softmax", "decoupled"))

@@ -128,6 +128,11 @@ def run(
     return task.result()
 
 
+_NO_PRODUCT = (
+    "the score that it learns is no dot product of its vectors, and a run ranks and publishes these"
+)
+
+
 class _Run:
     """The state of one run."""
 
@@ -175,6 +180,8 @@ class _Run:
     def fit_all(self) -> None:
         """Every candidate, with its derived types."""
         for name, trainer in self.config.fit.items():
+            if not getattr(trainer, "ranks_by_product", True):
+                self._note(f"{name}: ", [_NO_PRODUCT])
             with self._at("fit", name):
                 emb = self._fitted(name, trainer)
                 self.candidates[name] = self._with_derived(name, emb)

@@ -296,6 +296,19 @@ def test_a_trainer_that_fails_is_named_with_its_line(run_file: RunFile) -> None:
     assert not (path.parent / "embeddings").exists()
 
 
+@pytest.mark.parametrize(("model", "told"), [("mlp", 1), ("gmf", 0)])
+def test_a_model_whose_vectors_do_not_rank_as_it_does_is_said(
+    run_file: RunFile, model: str, told: int
+) -> None:
+    path = run_file(
+        'trainer = "SVD"\ndim = 8',
+        f'trainer = "NeuralCF"\ndim = 8\nmodel = "{model}"\nepochs = 1\nhidden = [4]',
+    )
+    heard = Heard()
+    ran(path, heard)
+    assert sum("svd: the score that it learns is no dot product" in n for n in heard.notes) == told
+
+
 def test_embeddings_of_a_run_say_where_they_come_from(run_file: RunFile) -> None:
     path = run_file()
     ran(path)

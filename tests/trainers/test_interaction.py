@@ -199,8 +199,8 @@ def test_the_product_begins_with_older_vectors(model: str) -> None:
         (BPR(), {"decoder": "transe"}, "decoder"),
         (TwoTower(), {"hidden": (0,)}, "hidden"),
         (TwoTower(), {"inputs": "names"}, "inputs"),
-        (NeuralCF(), {"hidden": ()}, "hidden"),
-        (NeuralCF(), {"dim": 7}, "dim"),
+        (NeuralCF(model="mlp"), {"hidden": ()}, "hidden"),
+        (NeuralCF(model="neumf"), {"dim": 7}, "dim"),
         (NeuralCF(), {"model": "ncf"}, "model"),
     ],
 )

@@ -61,7 +61,8 @@ def sage(schema: Schema, dim: int, aggregate: str) -> nn.Module:
         nn.init.eye_(layer.lin_l.weight)
         nn.init.zeros_(layer.lin_l.bias)
         nn.init.zeros_(layer.lin_r.weight)
-        return layer
+        made: nn.Module = layer
+        return made
 
     return PerEdgeType(schema, make)
 
@@ -75,7 +76,8 @@ def attention(schema: Schema, dim: int, heads: int) -> nn.Module:
     def make() -> nn.Module:
         layer = GATConv((dim, dim), dim // heads, heads, add_self_loops=False)
         nn.init.eye_(layer.lin_src.weight)
-        return layer
+        made: nn.Module = layer
+        return made
 
     return PerEdgeType(schema, make)
 

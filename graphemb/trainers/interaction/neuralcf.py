@@ -32,7 +32,7 @@ class NeuralCF(LinkFields):
 
     The score of `mlp` and `neumf` is no dot product: `fit_scorer` gives it, and `evaluate_links`
     takes it in place of embeddings. That of `gmf` is one, of the vectors that `fit` gives; a run
-    file, which knows vectors alone, is fair to no other model.
+    file, which knows vectors alone, says so of the other two.
 
     Attributes:
         model: `gmf`, `mlp` or `neumf`.
@@ -46,7 +46,7 @@ class NeuralCF(LinkFields):
         ConfigError: a field out of its range, or one that is not used here.
     """
 
-    model: Model = "neumf"
+    model: Model = "gmf"
     hidden: tuple[int, ...] = (64, 32, 16)
     num_negatives: int = 4
     batch_size: int = 2048
@@ -63,6 +63,11 @@ class NeuralCF(LinkFields):
             raise ConfigError("a network needs a hidden layer", field="hidden", value=self.hidden)
         if self.model == "neumf" and self.dim % 2:
             raise ConfigError("neumf gives half to each part", field="dim", value=self.dim)
+
+    @property
+    def ranks_by_product(self) -> bool:
+        """Of `gmf` alone."""
+        return self.model == "gmf"
 
     @property
     def product_dim(self) -> int:

@@ -114,6 +114,11 @@ class TwoTower(LinkFields):
         check_number("unknown", self.unknown, low=0.0, high=0.9)
         check_choice("decoder", self.decoder, ("dot", "distmult"))
 
+    @property
+    def ranks_by_product(self) -> bool:
+        """Always: `distmult`'s weights become part of the vectors."""
+        return True
+
     def fit(
         self,
         graph: HeteroGraph,

@@ -145,6 +145,11 @@ class TripleInteraction(LoopFields):
             raise GraphError("too many nodes to number their triples", value=sizes)
         return found
 
+    @property
+    def ranks_by_product(self) -> bool:
+        """No: a triple's score is a network's, of all three vectors."""
+        return False
+
     def fit(
         self,
         graph: HeteroGraph,
