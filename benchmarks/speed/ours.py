@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,8 +24,9 @@ from graphemb.negatives import NegativeKind, NegativeSampler
 from graphemb.sampling import NeighborSampler
 from graphemb.walks import WalkSpec, generate_walks
 
-_EARLY = (ge.DeepWalk, ge.FastRP, ge.SVD, ge.ProNE, ge.Index, ge.derive, ge.Embeddings)
-"""Names of graphemb load late; here they load as the peers' imports do, before what is measured."""
+_EARLY = (ge.DeepWalk, ge.FastRP, ge.SVD, ge.ProNE, ge.Index, ge.derive, ge.Embeddings, pd.Series)
+"""Names of graphemb load late, and pandas when PyArrow reads a file; here they load as the peers'
+imports do, before what is measured."""
 
 LINKS = ge.EdgeType("node", "links", "node")
 KINDS = [ge.EdgeType("node", f"kind{kind}", "node") for kind in range(3)]
@@ -111,12 +113,12 @@ def _model(meter: Meter, radius: int, walk_length: int, threads: int | None = No
 
 
 def _skipgram(radius: int, threads: int | None = None) -> Task:
-    """Walking and learning at once; every node of the graph starts one walk."""
+    """Walking and learning at once, unsmoothed; every node of the graph starts one walk."""
 
     def task(meter: Meter) -> None:
         graph = load(meter)
         length = meter.plan["short_walk_length"]
-        model = _model(meter, radius, length, threads)
+        model = replace(_model(meter, radius, length, threads), smoothing=0)
         meter.warm(lambda: model.fit(tiny(LINKS)))
         meter.timed(lambda: model.fit(graph), length * meter.plan["num_nodes"])
 

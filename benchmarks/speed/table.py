@@ -39,8 +39,8 @@ told apart. AUC: cosine of held-out edges against random pairs drawn by degree; 
 nearest are mostly of their community; LR: a linear probe for it; one judge for everybody. "Of
 limit" is the share of what the machine can do at most by the roofline program in the same run
 (random reads and row reads beyond the caches, which a graph as small as G1 does not leave). Threads
-are also told against what the machine's own give where nothing is shared, in the same run: 2 cores
-that are hyper-threads of one core cannot give 1.8."""
+are also told against what the machine's own give where nothing is shared, in the same run: cores
+that others use too, or two hyper-threads of one core, give less than 2."""
 
 
 def markdown(result: Result) -> str:
