@@ -107,7 +107,8 @@ SET = RecSet(
         "negatives that NCF published. 156 users have the film itself among them; there it is "
         "left out of the negatives. Fields of ALS and LightGCN were chosen on a film of each "
         "user's training pairs, those of GMF on one or two, drawn by degree^-.3 so that they are "
-        "as popular as test pairs are. GMF started from ALS goes through the pairs once more by "
+        "as popular as test pairs are; those of NeuMF were not chosen at "
+        "all. GMF started from ALS goes through the pairs once more by "
         "sampled softmax; this costs a little of what ALS had found, on these films as well as "
         "in the test. Its seconds hold those of ALS, and other work halted it meanwhile."
     ),
