@@ -152,16 +152,20 @@ def _compiling(tell: Callable[[bool], None]) -> Iterator[None]:
 
 
 def _bar(console: Console) -> Progress:
+    """One line; in a narrow terminal the note alone is cut."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
+    rest = Column(ratio=1, no_wrap=True)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", style="bold", markup=False),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=10),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-        TextColumn("{task.fields[note]}", style="dim", markup=False),
+        TextColumn("{task.fields[note]}", style="dim", markup=False, table_column=rest),
         console=console,
         transient=True,
+        expand=True,
     )
 
 

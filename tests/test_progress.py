@@ -54,7 +54,7 @@ def test_on_a_terminal_the_bar_shows_how_far_a_step_is_and_leaves_one_line() -> 
 
 def test_on_a_terminal_a_step_that_compiles_says_what_is_waited_for() -> None:
     out = StringIO()
-    console = Console(file=out, width=160, force_terminal=True)
+    console = Console(file=out, width=80, force_terminal=True)
     add = njit(lambda left, right: left + right)
     with TerminalSteps(console).step("fit"):
         add(1, 2)
@@ -62,7 +62,7 @@ def test_on_a_terminal_a_step_that_compiles_says_what_is_waited_for() -> None:
         add(1, 2)
         step.update(1, 2, "epoch 1")
     first, _, again = out.getvalue().partition("fit again")
-    assert "compiling kernels (first use on this machine" in first
+    assert "compiling kernels, once per machine" in first
     assert "compiling" not in again
     assert len(kernels.listeners) == 1
 

@@ -6,12 +6,13 @@ from typing import Protocol
 
 import numpy as np
 
-from graphemb.checks import check_int
+from graphemb.checks import check_choice, check_int
 from graphemb.embeddings import Embeddings
+from graphemb.errors import ConfigError
 from graphemb.evaluate.baselines import BaselineName, baseline_scorers
 from graphemb.evaluate.measures import ranked
 from graphemb.evaluate.report import Report, Role, Row, Section
-from graphemb.evaluate.vectors import ScorerName, vector_scorer
+from graphemb.evaluate.vectors import SCORERS, ScorerName, vector_scorer
 from graphemb.graph import HeteroGraph
 from graphemb.metrics import Placements
 from graphemb.split.newcomers import Newcomers
@@ -65,12 +66,21 @@ def evaluate_newcomers(
         seed: of the order of candidates.
 
     Returns:
-        One section; its fact `share_of_retrain` is the inductive hit@k over the retrained one.
+        One section; its fact `share_of_retrain` is the inductive hit@k over the retrained one,
+        `lacks` counts by fit what had no vector and so was not found.
 
     Raises:
-        ConfigError: `at` below 1.
+        ConfigError: `at` below 1, an unknown scorer, or a trainer that is not inductive.
     """
     check_int("at", at, low=1)
+    check_choice("scorer", scorer, SCORERS)
+    if not hasattr(trainer, "fit_encoder"):
+        raise ConfigError(
+            "this trainer has no encoder, so it cannot embed nodes that come later",
+            field="trainer",
+            value=type(trainer).__name__,
+            hint="those that have `fit_encoder` can, such as GraphSAGE",
+        )
     split = newcomers.split
     questions = Questions.of(split, seed=seed)
     mine = np.isin(questions.src_rows[questions.queries], newcomers.rows)
@@ -78,10 +88,11 @@ def evaluate_newcomers(
         INDUCTIVE: trainer.fit_encoder(newcomers.past).embed(split.train),
         RETRAINED: trainer.fit(split.train),
     }
-    entries: list[tuple[Role, Scorer]] = [
-        ("candidate", vector_scorer(name, vectors, questions, scorer, seed)[0])
+    made = {
+        name: vector_scorer(name, vectors, questions, scorer, seed)
         for name, vectors in fitted.items()
-    ]
+    }
+    entries: list[tuple[Role, Scorer]] = [("candidate", one) for one, _ in made.values()]
     entries += [("baseline", one) for one in baseline_scorers(questions, baselines, seed)]
     rows = tuple(
         Row(entry.name, role, ranked(_only(rank_all(questions, entry).placed, mine), (at,)))
@@ -93,6 +104,7 @@ def evaluate_newcomers(
         "queries": int(mine.sum()),
         "positives": int(np.diff(questions.offsets)[mine].sum()),
         "candidates": questions.num_candidates,
+        "lacks": {name: lacks for name, (_, lacks) in made.items()},
         "share_of_retrain": hits[0] / hits[1] if hits[1] else None,
     }
     section = Section(f"{split.edge_type}, asked by newcomers", rows, facts=facts)

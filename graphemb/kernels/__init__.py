@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from numba.core import event
 
-COMPILING = "compiling kernels (first use on this machine, about 20 s in all)"
+COMPILING = "compiling kernels, once per machine"
 
 
 def _say(under_way: bool) -> None:

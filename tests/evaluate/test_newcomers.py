@@ -12,6 +12,7 @@ from graphemb.errors import ConfigError, GraphError
 from graphemb.evaluate import evaluate_newcomers
 from graphemb.graph import HeteroGraph
 from graphemb.split import hold_out_nodes
+from graphemb.trainers.spectral import SVD
 from graphemb.types import EdgeType
 from tests.evaluate.shop import BUYS, KNOWS, dense, friends, judge, shop, vectors
 
@@ -115,5 +116,13 @@ def test_what_cannot_be_held_out_is_refused() -> None:
         with pytest.raises(ConfigError) as caught:
             hold_out_nodes(shop(), BUYS, **{field: 0.0})
         assert caught.value.field == field
-    with pytest.raises(ConfigError):
-        evaluate_newcomers(Remembers(), hold_out_nodes(friends(), KNOWS), at=0)
+
+
+def test_what_cannot_be_asked_of_newcomers_is_refused_before_anything_is_fitted() -> None:
+    newcomers = hold_out_nodes(friends(), KNOWS)
+    for field, value in (("at", 0), ("scorer", "l2")):
+        with pytest.raises(ConfigError) as caught:
+            evaluate_newcomers(Remembers(), newcomers, **{field: value})  # type: ignore[arg-type]
+        assert caught.value.field == field
+    with pytest.raises(ConfigError, match=r"no encoder.*SVD"):
+        evaluate_newcomers(SVD(dim=4), newcomers)  # type: ignore[arg-type]

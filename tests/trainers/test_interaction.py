@@ -188,6 +188,8 @@ def test_the_product_begins_with_older_vectors(model: str) -> None:
         assert_allclose(fitted[name].matrix[:, :8], older[name].matrix, atol=1e-6)
     with pytest.raises(DimensionMismatch):
         trainer.fit(graph, init=ALS(dim=4, edge_types=(BUYS,)).fit(graph))
+    with pytest.raises(ConfigError, match="no product"):
+        replace(trainer, model="mlp").fit(graph, init=older)
     stranger = ALS(dim=8).fit(graph.select([SELLS]))
     with pytest.raises(ConfigError, match="none of these nodes"):
         trainer.fit(graph, init=Embeddings([stranger["seller"]], {}))

@@ -115,8 +115,10 @@ def _go_on_from(init: Embeddings, towers: Towers, width: int) -> None:
 
     Raises:
         DimensionMismatch: `init` is of another dimension.
-        ConfigError: `init` holds none of the nodes.
+        ConfigError: `init` holds none of the nodes, or the model has no product.
     """
+    if not width:
+        raise ConfigError("`mlp` has no product that could begin with vectors", field="init")
     if init.dim != width:
         raise DimensionMismatch(width, init.dim, source="init")
     known = 0

@@ -99,6 +99,7 @@ def with_kin(adjacency: CSR, targets: BoolArray, number: int, weight: float) -> 
     """
     step = scaled_adjacency(adjacency, exponent=0.5)
     size = step.shape[0]
+    number = min(number, size)
     columns, values = np.zeros((size, number), np.int64), np.zeros((size, number), np.float32)
     offsets = step.indptr.astype(np.int64)
     run = partial(kin.largest_of_square, offsets, step.indices, step.data, targets, columns, values)
