@@ -70,39 +70,16 @@ def measure(
             s20, s21, s22 = zero, zero, zero
             s30, s31, s32 = zero, zero, zero
             for j in range(0, dim, LANES):
-                y0, y1, y2 = (
-                    load(outputs, t0 + j),
-                    load(outputs, t1 + j),
-                    load(outputs, t2 + j),
-                )
+                y0, y1, y2 = (load(outputs, t0 + j), load(outputs, t1 + j), load(outputs, t2 + j))
                 x = load(inputs, c0 + j)
-                s00, s01, s02 = (
-                    mul_add(x, y0, s00),
-                    mul_add(x, y1, s01),
-                    mul_add(x, y2, s02),
-                )
+                s00, s01, s02 = (mul_add(x, y0, s00), mul_add(x, y1, s01), mul_add(x, y2, s02))
                 x = load(inputs, c1 + j)
-                s10, s11, s12 = (
-                    mul_add(x, y0, s10),
-                    mul_add(x, y1, s11),
-                    mul_add(x, y2, s12),
-                )
+                s10, s11, s12 = (mul_add(x, y0, s10), mul_add(x, y1, s11), mul_add(x, y2, s12))
                 x = load(inputs, c2 + j)
-                s20, s21, s22 = (
-                    mul_add(x, y0, s20),
-                    mul_add(x, y1, s21),
-                    mul_add(x, y2, s22),
-                )
+                s20, s21, s22 = (mul_add(x, y0, s20), mul_add(x, y1, s21), mul_add(x, y2, s22))
                 x = load(inputs, c3 + j)
-                s30, s31, s32 = (
-                    mul_add(x, y0, s30),
-                    mul_add(x, y1, s31),
-                    mul_add(x, y2, s32),
-                )
-            low = fold(
-                fold(fold(s00, s01), fold(s02, s10)),
-                fold(fold(s11, s12), fold(s20, s21)),
-            )
+                s30, s31, s32 = (mul_add(x, y0, s30), mul_add(x, y1, s31), mul_add(x, y2, s32))
+            low = fold(fold(fold(s00, s01), fold(s02, s10)), fold(fold(s11, s12), fold(s20, s21)))
             high = fold(fold(fold(s22, s30), fold(s31, s32)), zero)
             store(slopes, at, mul(minus_rate, _sigmoid(fold(low, high))))
             at += LANES
@@ -117,21 +94,13 @@ def _sigmoid(x: Lanes) -> Lanes:
     half, limit = spread(np.float32(0.5)), spread(np.float32(9.0))
     h = most(least(mul(x, half), limit), spread(np.float32(-9.0)))
     s = mul(h, h)
-    p = mul_add(
-        spread(np.float32(-2.76076847742355e-16)),
-        s,
-        spread(np.float32(2.00018790482e-13)),
-    )
+    p = mul_add(spread(np.float32(-2.76076847742355e-16)), s, spread(np.float32(2.00018790482e-13)))
     p = mul_add(p, s, spread(np.float32(-8.60467152213735e-11)))
     p = mul_add(p, s, spread(np.float32(5.12229709037114e-08)))
     p = mul_add(p, s, spread(np.float32(1.48572235717979e-05)))
     p = mul_add(p, s, spread(np.float32(6.37261928875436e-04)))
     p = mul_add(p, s, spread(np.float32(4.89352455891786e-03)))
-    q = mul_add(
-        spread(np.float32(1.19825839466702e-06)),
-        s,
-        spread(np.float32(1.18534705686e-04)),
-    )
+    q = mul_add(spread(np.float32(1.19825839466702e-06)), s, spread(np.float32(1.18534705686e-04)))
     q = mul_add(q, s, spread(np.float32(2.26843463243900e-03)))
     q = mul_add(q, s, spread(np.float32(4.89352518554385e-03)))
     curve = mul_add(half, div(mul(h, p), q), half)

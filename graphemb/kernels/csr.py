@@ -51,14 +51,6 @@ def stable_order_by(first: Rows, rows: Rows, offsets: Ints, order: Rows) -> None
 
 
 @njit(nogil=True, cache=True)
-def sources(offsets: Ints, out: Rows) -> None:
-    """Fill `out` int[m] with the row each edge belongs to."""
-    for row in range(offsets.size - 1):
-        for edge in range(offsets[row], offsets[row + 1]):
-            out[edge] = row
-
-
-@njit(nogil=True, cache=True)
 def contains(offsets: Ints, neighbors: Rows, rows: Rows, columns: Rows) -> Bools:
     """bool [len(rows)]: whether row -> column is an edge, by binary search."""
     found = np.zeros(rows.size, np.bool_)
@@ -74,16 +66,6 @@ def contains(offsets: Ints, neighbors: Rows, rows: Rows, columns: Rows) -> Bools
                 high = middle
         found[query] = low < end and neighbors[low] == column
     return found
-
-
-@njit(nogil=True, cache=True)
-def first_of_pair(offsets: Ints, neighbors: Rows) -> Bools:
-    """bool [m]: the first of each run of parallel edges (neighbours ascend within a row)."""
-    first = np.ones(neighbors.size, np.bool_)
-    for row in range(offsets.size - 1):
-        for edge in range(offsets[row] + 1, offsets[row + 1]):
-            first[edge] = neighbors[edge] != neighbors[edge - 1]
-    return first
 
 
 @njit(nogil=True, cache=True)
@@ -146,13 +128,3 @@ def sort_rows(offsets: Ints, neighbors: Rows, weights: Floats) -> None:
             neighbors[place] = neighbor
             if weights.size:
                 weights[place] = weight
-
-
-@njit(nogil=True, cache=True)
-def without_loops(offsets: Ints, neighbors: Rows) -> Bools:
-    """bool [m]: True where an edge does not lead back to its own row."""
-    keep = np.ones(neighbors.size, np.bool_)
-    for row in range(offsets.size - 1):
-        for edge in range(offsets[row], offsets[row + 1]):
-            keep[edge] = neighbors[edge] != row
-    return keep

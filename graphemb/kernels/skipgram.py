@@ -24,16 +24,7 @@ from graphemb.kernels import alias, center
 from graphemb.kernels.center import GROUP, PACK, TILE
 from graphemb.kernels.csr import Floats, Ints, Rows
 from graphemb.kernels.hash import Hashes
-from graphemb.kernels.native import (
-    LANES,
-    add,
-    load,
-    mul,
-    mul_add,
-    prefetch,
-    spread,
-    store,
-)
+from graphemb.kernels.native import LANES, add, load, mul, mul_add, prefetch, spread, store
 from graphemb.kernels.rng import below, draw, make_key, unit
 
 _NOISE_STREAM = 0x4015E
@@ -152,10 +143,7 @@ def _learn_sequence(
     width = targets.size // 2
     ahead, now = targets[:width], targets[width:]
     draws = 1 + negatives
-    none, one = (
-        int(np.int64(0)),
-        int(np.int64(1)),
-    )  # a literal would be compiled for apart
+    none, one = int(np.int64(0)), int(np.int64(1))  # a literal would be compiled for apart
     _draw_targets(outputs, dim, table, segments, negatives, tokens[0], key, none, ahead)
     for place in range(min(radius, tokens.size)):
         fetch_row(inputs, np.int64(tokens[place]) * dim, dim)
@@ -242,12 +230,7 @@ def find_contexts(tokens: Rows, place: int, reach: int, dim: int, contexts: Ints
 
 @njit(nogil=True, cache=True)
 def _label(
-    targets: Ints,
-    width: int,
-    count: int,
-    negatives: int,
-    rate: np.float32,
-    slopes: Floats,
+    targets: Ints, width: int, count: int, negatives: int, rate: np.float32, slopes: Floats
 ) -> None:
     """Give the center its label 1; a negative that is the center, and spare targets, no slope."""
     tiles = (count + TILE - 1) // TILE

@@ -23,6 +23,7 @@ from graphemb.source import AnswerSize
 from graphemb.split import Split
 from graphemb.split.ranking import BLOCK_BYTES
 from graphemb.trainers.base import Trainer
+from graphemb.trainers.gnn.fields import WHOLE_GRAPH
 from graphemb.types import EdgeType, NodeType
 
 CODE = 30_000_000
@@ -39,8 +40,6 @@ _PAIR = 60
 a graph network, that are alive at once, and bytes of a positive; measured."""
 _QUESTIONS = 1_000 * 100
 """Vectors that validation compares at once, twice."""
-_WHOLE_GRAPH = 1_000_000
-"""Edges up to which a graph network passes messages along all of them."""
 _FILTERED = 6 * 32 * 4
 """Bytes a node of the columns that ProNE filters at once, with copies."""
 _TABLE_KEPT = 1.3
@@ -201,7 +200,7 @@ class Fit:
             others = batch if fields.negatives in ("in_batch", "mixed") else 0
             parts["a step"] = _STEP_COPIES * batch * (own + (drawn + others) * _FLOAT)
         if self._num_layers:
-            messages = min(edges, _WHOLE_GRAPH) * vector
+            messages = min(edges, WHOLE_GRAPH) * vector
             parts["layers"] = self._num_layers * (_LAYER_MATRICES * self.matrix + messages)
         return parts
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from graphemb.errors import GraphError
 from graphemb.graph import HeteroGraph, HomogeneousCSR
 from graphemb.graph.adjacency import row_dtype
-from graphemb.kernels import alias, corpus, csr, edge_filter, node2vec, walk
+from graphemb.kernels import alias, corpus, edge_filter, node2vec, walk
 from graphemb.kernels.node2vec import Bias
 from graphemb.kernels.walk import Links
 from graphemb.linalg import over_rows
@@ -263,7 +263,7 @@ def _bias(merged: HomogeneousCSR, spec: WalkSpec) -> Bias:
     homes = totals = none
     if back > max(1.0, far):
         homes = weights
-        if not (mutual and csr.first_of_pair(*edges[:2]).all()):
+        if not (mutual and merged.distinct().all()):
             homes = np.empty(merged.num_edges, np.float32)
             over_rows(partial(walk.weigh_homes, *edges, homes), merged.offsets)
         if homes.size:

@@ -13,6 +13,9 @@ from graphemb.learning import LinkFields
 from graphemb.learning.fields import Inputs, check_inputs
 from graphemb.types import EdgeType, NodeType
 
+WHOLE_GRAPH = 1_000_000
+"""Edges of the largest graph that is in every step as a whole, unless `fanouts` are given."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GNNFields(LinkFields):

@@ -16,6 +16,7 @@ from graphemb.learning.loop import device_of
 from graphemb.progress import OnEpoch
 from graphemb.trainers.base import provenance, vectors_of
 from graphemb.trainers.gnn.encoder import GraphEncoder, all_vectors
+from graphemb.trainers.gnn.fields import WHOLE_GRAPH
 from graphemb.trainers.gnn.inductive import Encoder
 from graphemb.trainers.gnn.messages import (
     Messages,
@@ -29,8 +30,6 @@ from graphemb.types import FloatArray, NodeType
 if TYPE_CHECKING:
     from graphemb.trainers.gnn.models import GNN
 
-_WHOLE = 1_000_000
-"""Edges of the largest graph that is in every step as a whole."""
 _FANOUT = 10
 
 
@@ -67,7 +66,7 @@ def _messages(trainer: GNN, graph: HeteroGraph) -> Messages:
     carrier, ways = trainer.carrier(graph)
     fanouts = trainer.fanouts
     if fanouts is None:
-        if carrier.num_edges() <= _WHOLE:
+        if carrier.num_edges() <= WHOLE_GRAPH:
             return WholeGraph(carrier, ways)
         fanouts = (_FANOUT,) * trainer.num_layers
     return SampledNeighbors(carrier, ways, fanouts, device_of(trainer))
